@@ -1,0 +1,178 @@
+"""The Iceberg tables of raw zone and lake: their schemas, derived from the contracts, and appends that can be repeated.
+
+Every append carries its batch id in the snapshot's properties. A batch that is already in a table is not appended again, so a
+step that was killed between two tables can run once more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.table import Table
+
+from infra.settings import Settings
+from ingestion.contracts import Contract, contracts
+
+RAW, LAKE = "raw", "lake"
+
+LINEAGE = pa.schema(
+    [
+        ("_source", pa.string()),
+        ("_organisation", pa.string()),
+        ("_batch", pa.string()),
+        ("_delivered_on", pa.date32()),
+        ("_file", pa.string()),
+        ("_row", pa.int64()),
+    ]
+)
+
+SUPPORT = {
+    "quarantine": pa.schema(
+        [
+            *LINEAGE,
+            ("feed", pa.string()),
+            ("field", pa.string()),
+            ("reason_code", pa.string()),
+            ("reason_zh", pa.string()),
+            ("severity", pa.string()),
+            ("value_class", pa.string()),
+        ]
+    ),
+    "form_answer": pa.schema(
+        [
+            *LINEAGE,
+            ("feed", pa.string()),
+            ("record_key", pa.string()),
+            ("field", pa.string()),
+            ("raw_value", pa.string()),
+            ("standard_value", pa.string()),
+            ("comparator", pa.string()),
+            ("verdict", pa.string()),
+            ("reason_code", pa.string()),
+            ("reason_zh", pa.string()),
+            ("is_row_accepted", pa.bool_()),
+        ]
+    ),
+    "identity_map": pa.schema(
+        [
+            ("identity_id", pa.string()),
+            ("person_id", pa.string()),
+            ("method", pa.string()),
+            ("change_no", pa.int64()),
+            ("known_on", pa.date32()),
+        ]
+    ),
+    "person_event": pa.schema(
+        [
+            ("event_no", pa.int64()),
+            ("event", pa.string()),
+            ("person_id", pa.string()),
+            ("other_person_id", pa.string()),
+            ("identity_id", pa.string()),
+            ("reason", pa.string()),
+            ("known_on", pa.date32()),
+        ]
+    ),
+}
+
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+
+def arrow_type(physical: str) -> pa.DataType:
+    """The Arrow type of a contract's physical type. Raises ValueError for one that is not known."""
+    if match := _DECIMAL.fullmatch(physical):
+        return pa.decimal128(int(match[1]), int(match[2]))
+    simple = {"string": pa.string(), "int": pa.int64(), "date": pa.date32(), "bool": pa.bool_()}
+    if physical not in simple:
+        raise ValueError(f"physical type {physical!r} of a contract is not known")
+    return simple[physical]
+
+
+def lake_schema(contract: Contract) -> pa.Schema:
+    """Columns of a feed in the lake: keys, lineage, then the typed fields that may leave the vault."""
+    fields = [pa.field("record_key", pa.string())]
+    if contract.subject:
+        fields.append(pa.field("identity_id", pa.string()))
+    fields.extend(LINEAGE)
+    for f in contract.lake_fields:
+        fields.append(pa.field(f.name, arrow_type(f.type)))
+        if f.comparator:
+            fields.append(pa.field(f"{f.name}_comparator", pa.string()))
+        if f.keep_text:
+            fields.append(pa.field(f"{f.name}_text", pa.string()))
+    return pa.schema(fields)
+
+
+def raw_schema(contract: Contract) -> pa.Schema:
+    """Columns of a feed in the raw zone: lineage, verdict, every open field as delivered, and the sealed remainder of the row."""
+    return pa.schema(
+        [
+            *LINEAGE,
+            ("_status", pa.string()),
+            ("_record_key", pa.string()),
+            ("_verdicts", pa.string()),
+            ("_seal_id", pa.string()),
+            ("_seal_offset", pa.int64()),
+            ("_sealed", pa.large_binary()),
+            *[(f.name, pa.string()) for f in contract.fields if not f.sealed and not f.derivation],
+        ]
+    )
+
+
+def lake_tables() -> dict[str, pa.Schema]:
+    """Every table of the lake namespace that dbt may read, with its schema."""
+    return {**{name: lake_schema(c) for name, c in contracts().items()}, **SUPPORT}
+
+
+@cache
+def _catalogue(options: tuple[tuple[str, str], ...]) -> Catalog:
+    catalogue = load_catalog("lakehouse", **dict(options))
+    for namespace in (RAW, LAKE):
+        try:
+            catalogue.create_namespace(namespace)
+        except NamespaceAlreadyExistsError:
+            pass
+    return catalogue
+
+
+def catalogue(settings: Settings) -> Catalog:
+    """The Iceberg catalogue of the profile."""
+    if settings.catalogue["type"] == "sql" and settings.catalogue["uri"].startswith("sqlite:"):
+        (settings.home / "lake" / "data").mkdir(parents=True, exist_ok=True)
+    return _catalogue(tuple(sorted(settings.catalogue.items())))
+
+
+def table(settings: Settings, namespace: str, name: str, schema: pa.Schema) -> Table:
+    """Load a table, creating it where it is missing."""
+    found = catalogue(settings)
+    try:
+        return found.load_table((namespace, name))
+    except NoSuchTableError:
+        try:
+            return found.create_table(
+                (namespace, name),
+                schema=schema,
+                properties={"commit.retry.num-retries": "20", "write.metadata.delete-after-commit.enabled": "true"},
+            )
+        except TableAlreadyExistsError:
+            return found.load_table((namespace, name))
+
+
+def has_batch(loaded: Table, batch_id: str) -> bool:
+    """Whether a batch has been appended to a table."""
+    return any(s.summary and s.summary.additional_properties.get("batch_id") == batch_id for s in loaded.metadata.snapshots)
+
+
+def append(loaded: Table, batch_id: str, chunks: Iterable[pa.Table]) -> bool:
+    """Append the chunks of a batch in one commit; returns False, without reading the chunks, when the batch is there already."""
+    if has_batch(loaded, batch_id):
+        return False
+    with loaded.transaction() as transaction:
+        for chunk in chunks:
+            transaction.append(chunk, snapshot_properties={"batch_id": batch_id})
+    return True

@@ -1,0 +1,169 @@
+"""The operations store: file ledger, batch states, check results, run steps and publications (SQLite or PostgreSQL).
+
+It holds pointers, counts and verdicts, never a value from a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    make_url,
+    select,
+)
+from sqlalchemy.engine import Connection
+
+metadata = MetaData()
+
+file_ledger = Table(
+    "file_ledger",
+    metadata,
+    Column("ledger_id", String(32), primary_key=True, comment="one delivered file read as one canonical feed"),
+    Column("source", String(40), nullable=False),
+    Column("organisation", String(40), nullable=False),
+    Column("feed", String(60), nullable=False),
+    Column("batch_id", String(32), nullable=False, index=True),
+    Column("delivered_on", Date, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("content_sha256", String(64), nullable=False, index=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("encoding", String(40)),
+    Column("rows_read", BigInteger, nullable=False),
+    Column("rows_accepted", BigInteger, nullable=False),
+    Column("rows_quarantined", BigInteger, nullable=False),
+    Column("status", String(20), nullable=False, comment="loaded, duplicate or rejected"),
+    Column("reason_code", String(60)),
+    Column("reason_zh", Text),
+    Column("duplicate_of", String(32)),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+)
+
+batch_state = Table(
+    "batch_state",
+    metadata,
+    Column("batch_id", String(32), primary_key=True, comment="one organisation's feed of one delivery date, as loaded at one time"),
+    Column("source", String(40), nullable=False),
+    Column("organisation", String(40), nullable=False),
+    Column("feed", String(60), nullable=False),
+    Column("delivered_on", Date, nullable=False),
+    Column("status", String(20), nullable=False, comment="loaded, released or held"),
+    Column("rule", String(120)),
+    Column("reason_zh", Text),
+    Column("decided_at", DateTime(timezone=True), nullable=False),
+)
+
+check_result = Table(
+    "check_result",
+    metadata,
+    Column("check_id", String(32), primary_key=True, comment="hash of checkpoint, rule, organisation, feed, batch, table and column"),
+    Column("run_id", String(60), nullable=False),
+    Column("checkpoint", String(20), nullable=False, comment="field_qc, lake, features, marts, dbt or delivery"),
+    Column("rule", String(200), nullable=False),
+    Column("description_zh", Text, nullable=False),
+    Column("severity", String(10), nullable=False, comment="critical, warning or info"),
+    Column("scope", String(20), nullable=False, comment="organisation or province"),
+    Column("organisation", String(40)),
+    Column("feed", String(60)),
+    Column("cancer", String(20)),
+    Column("batch_id", String(32)),
+    Column("table_name", String(120)),
+    Column("column_name", String(120)),
+    Column("examined", BigInteger, comment="rows or groups looked at; null where the check cannot say"),
+    Column("failed", BigInteger),
+    Column("observed", Float, comment="the figure that was compared, where there is one"),
+    Column("verdict", String(20), nullable=False, comment="pass, fail, not_examined or error"),
+    Column("checked_at", DateTime(timezone=True), nullable=False),
+)
+
+run_step = Table(
+    "run_step",
+    metadata,
+    Column("run_id", String(60), primary_key=True),
+    Column("step", String(120), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("rows", BigInteger),
+    Column("state", String(20), nullable=False),
+)
+
+publication = Table(
+    "publication",
+    metadata,
+    Column("version", String(60), primary_key=True),
+    Column("run_id", String(60), nullable=False),
+    Column("as_of_date", Date, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("tables", Integer, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("build_fingerprint", String(64), nullable=False, comment="what went in: released batches, as_of_date and code version"),
+    Column("published_at", DateTime(timezone=True), nullable=False),
+)
+
+
+def now() -> datetime:
+    """The wall clock, for records of when something was done; never for what is true in the data."""
+    return datetime.now(UTC)
+
+
+@cache
+def engine(url: str) -> Engine:
+    """The store's engine; creates the SQLite folder and the tables at first use."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    made = create_engine(url, pool_pre_ping=True)
+    if parsed.get_backend_name() == "sqlite":
+
+        @event.listens_for(made, "connect")
+        def _wait_for_writers(connection: Any, _: Any) -> None:
+            connection.execute("pragma busy_timeout = 60000")
+            connection.execute("pragma journal_mode = wal")
+
+    metadata.create_all(made)
+    return made
+
+
+@contextmanager
+def transaction(url: str) -> Iterator[Connection]:
+    """One transaction: all of it is kept, or none."""
+    with engine(url).begin() as connection:
+        yield connection
+
+
+def replace(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows by primary key: a row written again replaces itself, so a repeated step leaves one row. Returns the count."""
+    rows = [dict(r) for r in rows]
+    if not rows:
+        return 0
+    keys = [c for c in table.primary_key.columns]
+    for row in rows:
+        condition = [c == row[c.name] for c in keys]
+        connection.execute(table.delete().where(*condition))
+    connection.execute(insert(table), rows)
+    return len(rows)
+
+
+def rows(url: str, table: Table, *where: Any) -> list[dict[str, Any]]:
+    """All rows of a table that meet the conditions, ordered by primary key."""
+    with engine(url).connect() as connection:
+        query = select(table).where(*where).order_by(*table.primary_key.columns)
+        return [dict(r._mapping) for r in connection.execute(query)]
