@@ -116,6 +116,7 @@ def raw_schema(contract: Contract) -> pa.Schema:
             ("_status", pa.string()),
             ("_record_key", pa.string()),
             ("_verdicts", pa.string()),
+            ("_seal_layout", pa.string()),
             ("_seal_id", pa.string()),
             ("_seal_offset", pa.int64()),
             ("_sealed", pa.large_binary()),
@@ -164,15 +165,24 @@ def table(settings: Settings, namespace: str, name: str, schema: pa.Schema) -> T
 
 
 def has_batch(loaded: Table, batch_id: str) -> bool:
-    """Whether a batch has been appended to a table."""
-    return any(s.summary and s.summary.additional_properties.get("batch_id") == batch_id for s in loaded.metadata.snapshots)
+    """Whether a batch has been appended to a table; a commit may carry several batches, joined by blanks."""
+    return any(s.summary and batch_id in s.summary.additional_properties.get("batch_id", "").split() for s in loaded.metadata.snapshots)
 
 
 def append(loaded: Table, batch_id: str, chunks: Iterable[pa.Table]) -> bool:
-    """Append the chunks of a batch in one commit; returns False, without reading the chunks, when the batch is there already."""
-    if has_batch(loaded, batch_id):
+    """Append the chunks of one batch (or of several, ids joined by blanks) in one commit.
+
+    Returns False, without reading the chunks, when all of it is there already.
+    """
+    if all(has_batch(loaded, b) for b in batch_id.split()):
         return False
     with loaded.transaction() as transaction:
         for chunk in chunks:
             transaction.append(chunk, snapshot_properties={"batch_id": batch_id})
     return True
+
+
+def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows in the order and types of a table's schema; columns that are not there are null, others are left out."""
+    columns = [rows[f.name].cast(f.type) if f.name in rows.column_names else pa.nulls(len(rows), f.type) for f in schema]
+    return pa.table(columns, schema=schema)

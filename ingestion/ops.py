@@ -54,6 +54,7 @@ file_ledger = Table(
     Column("reason_code", String(60)),
     Column("reason_zh", Text),
     Column("duplicate_of", String(32)),
+    Column("mapping_sha256", String(64), comment="mapping and contract the file was judged by; a rejected file is judged again when they change"),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -102,6 +102,7 @@ class Rule(BaseModel):
 class Contract(BaseModel):
     """A canonical feed: grain, fields, cross-field rules, and how its subject is identified.
 
+    `keyed_by_subject`: the record's key is the person together with the key fields.
     `subject` is `local_no` (the organisation's own number identifies the person), `person` (name, ID number and so on),
     `local_no_or_person` (the own number where given), or None (no person in the feed).
     """
@@ -116,6 +117,7 @@ class Contract(BaseModel):
     subject: Literal["local_no", "person", "local_no_or_person"] | None
     source_families: tuple[str, ...]
     is_form: bool = False
+    keyed_by_subject: bool = False
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...] = ()
 
@@ -197,6 +199,7 @@ def read_contract(path: Path) -> Contract:
         subject=custom.get("subject"),
         source_families=tuple(custom.get("sourceFamilies", ())),
         is_form=custom.get("isForm", False),
+        keyed_by_subject=custom.get("keyedBySubject", False),
         fields=tuple(_field(p) for p in schema["properties"]),
         rules=tuple(_rule(q) for q in schema.get("quality", ())),
     )

@@ -1,0 +1,178 @@
+"""The identity vault: who the people behind the records are, in an encrypted database that nothing but `ingestion` opens.
+
+An identity is what one source knows a person by: a valid ID number, an organisation's own number, or name + birth date + sex + phone.
+A claim is what a source said about an identity on a delivery date. Linking (see `link.py`) turns identities into persons.
+DuckDB encrypts the file with AES-256-GCM, page by page, write-ahead log included; its key is derived from the vault's key.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+from filelock import FileLock
+
+from infra.settings import Settings
+from ingestion import sealing
+from ingestion.contracts import Contract
+from ingestion.duck import load_extensions
+
+SCHEMA = """
+create sequence if not exists vault.identity_sequence;
+create sequence if not exists vault.person_sequence;
+create sequence if not exists vault.event_sequence;
+create sequence if not exists vault.map_sequence;
+create table if not exists vault.identity (
+    identity_id varchar primary key, kind varchar not null, organisation varchar not null, key varchar not null, first_seen date not null,
+    unique (kind, organisation, key)
+);
+create table if not exists vault.claim (
+    identity_id varchar not null, id_card_no varchar, demographic varchar, person_name varchar, sex_code varchar, birth_date date,
+    mobile_phone varchar, residence_address varchar, organisation varchar not null, delivered_on date not null, position bigint not null, batch_id varchar not null,
+    linked boolean not null
+);
+create table if not exists vault.person_group (group_key varchar primary key, person_id varchar not null);
+create table if not exists vault.identity_person (
+    row_no bigint primary key, identity_id varchar not null, person_id varchar not null, method varchar not null, change_no bigint not null,
+    known_on date not null, unique (identity_id, change_no)
+);
+create table if not exists vault.person_event (
+    event_no bigint primary key, event varchar not null, person_id varchar not null, other_person_id varchar, identity_id varchar, reason varchar not null,
+    known_on date not null
+);
+"""
+ATTRIBUTES = ("person_name", "id_card_no", "sex_code", "birth_date", "mobile_phone", "residence_address")
+SUBJECT_PARTS = {"name": "person_name", **{a: a for a in ATTRIBUTES[1:]}}
+
+
+def database_key(settings: Settings) -> str:
+    """The key of the vault's database file."""
+    return b64encode(sealing.derived_key(settings.key_file, "identity vault")).decode()
+
+
+@contextmanager
+def opened(settings: Settings, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Attach the vault as `vault` for a short while; one process at a time, the others wait."""
+    path = settings.vault_file
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(path.with_suffix(".lock"), timeout=600):
+        load_extensions(connection, ["httpfs"])  # its cipher implementation may write; the built-in one may only read
+        old = os.umask(0o077)
+        try:
+            connection.execute(f"attach '{path}' as vault (encryption_key '{database_key(settings)}')")
+        finally:
+            os.umask(old)
+        try:
+            connection.execute(SCHEMA)
+            yield
+        finally:
+            connection.execute("detach vault")
+
+
+def _demographic(columns: dict[str, str]) -> str:
+    parts = [columns[a] for a in ("person_name", "birth_date", "sex_code", "mobile_phone")]
+    if "null" in parts:
+        return "cast(null as varchar)"
+    name = f"regexp_replace(upper({parts[0]}), '[\\s　·•.]', '', 'g')"
+    return f"case when length({name}) >= 2 then {name} || '|' || cast({parts[1]} as varchar) || '|' || {parts[2]} || '|' || {parts[3]} end"
+
+
+def subject_columns(contract: Contract) -> dict[str, str]:
+    """Vault attribute → SQL expression over a checked row, `null` where the feed does not say."""
+    found = {}
+    for part, attribute in SUBJECT_PARTS.items():
+        field = contract.subject_field(part)
+        found[attribute] = f'"{field.name}"' if field else "null"
+    return found
+
+
+def identify(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, delivered_on: str, batch_id: str, relation: str
+) -> pa.Table:
+    """Give every row of a checked relation its identity, issuing new ones, and keep what the rows claim.
+
+    The relation holds `_seq` (place of the row in the batch) and the contract's fields; the vault must be attached.
+    Returns `_seq`, `identity_id` and `person_name` as known for the identity (to scrub texts with), in the order of `_seq`.
+    """
+    columns = subject_columns(contract)
+    local = contract.subject_field("local_no")
+    local_key = f'"{local.name}"' if local and contract.subject != "person" else "cast(null as varchar)"
+    key_fields = " || '|' || ".join(f"""coalesce(cast("{f.name}" as varchar), '')""" for f in contract.primary_key)
+    demographic = _demographic(columns)
+    connection.execute(
+        f"""
+        create or replace temp table subject as
+        select _seq, {", ".join(f"{e} as {a}" for a, e in columns.items())}, demographic,
+            case when local_no is not null then 'local' when {columns["id_card_no"]} is not null then 'id_card' when demographic is not null then 'demographic'
+                else 'record' end as kind,
+            case when local_no is not null or ({columns["id_card_no"]} is null and demographic is null) then $organisation else '' end as organisation,
+            coalesce(local_no, {columns["id_card_no"]}, demographic, '{contract.feed}|' || {key_fields}) as key
+        from (select *, {local_key} as local_no, {demographic} as demographic from {relation})
+        """,
+        {"organisation": organisation},
+    )
+    connection.execute(
+        """
+        insert into vault.identity
+        select 'I' || lpad(cast(nextval('vault.identity_sequence') as varchar), 11, '0'), kind, organisation, key, $delivered_on
+        from (
+            select s.kind, s.organisation, s.key, min(s._seq) as place
+            from subject as s anti join vault.identity as i on i.kind = s.kind and i.organisation = s.organisation and i.key = s.key
+            group by all order by place
+        )
+        """,
+        {"delivered_on": delivered_on},
+    )
+    connection.execute(
+        """
+        update vault.identity as i set first_seen = cast($delivered_on as date) from subject as s
+        where i.kind = s.kind and i.organisation = s.organisation and i.key = s.key and i.first_seen > cast($delivered_on as date)
+        """,
+        {"delivered_on": delivered_on},
+    )
+    connection.execute(
+        """
+        create or replace temp table identified as
+        select s.*, i.identity_id from subject as s
+        inner join vault.identity as i on i.kind = s.kind and i.organisation = s.organisation and i.key = s.key
+        """
+    )
+    if any(e != "null" for e in columns.values()):
+        stated = "(id_card_no is not null or person_name is not null or mobile_phone is not null or birth_date is not null)"
+        connection.execute(
+            f"""
+            insert into vault.claim
+            select c.* from (
+                select identity_id, id_card_no, demographic, person_name, sex_code, birth_date, mobile_phone, residence_address,
+                    $organisation as organisation, cast($delivered_on as date) as delivered_on, max(_seq) as position, $batch_id as batch_id, false as linked
+                from identified where {stated} group by all
+            ) as c
+            anti join vault.claim as v on v.identity_id = c.identity_id and v.organisation = c.organisation and v.delivered_on = c.delivered_on
+                and v.id_card_no is not distinct from c.id_card_no and v.demographic is not distinct from c.demographic
+                and v.person_name is not distinct from c.person_name and v.residence_address is not distinct from c.residence_address
+                and v.mobile_phone is not distinct from c.mobile_phone and v.birth_date is not distinct from c.birth_date
+                and v.sex_code is not distinct from c.sex_code
+            """,
+            {"organisation": organisation, "delivered_on": delivered_on, "batch_id": batch_id},
+        )
+    names = "coalesce(d.person_name, n.person_name)"
+    return connection.execute(
+        f"""
+        select d._seq, d.identity_id, {names} as person_name
+        from identified as d
+        left join (
+            select identity_id, arg_max(person_name, (delivered_on, position)) as person_name from vault.claim
+            where identity_id in (select identity_id from identified where person_name is null) group by all
+        ) as n on n.identity_id = d.identity_id
+        order by d._seq
+        """
+    ).to_arrow_table()
+
+
+def forget_batch(connection: duckdb.DuckDBPyConnection, batch_id: str) -> None:
+    """Take back the claims of a batch whose file turned out to be unreadable half way; the vault must be attached."""
+    connection.execute("delete from vault.claim where batch_id = $batch_id and not linked", {"batch_id": batch_id})

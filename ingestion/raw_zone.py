@@ -1,0 +1,318 @@
+"""From a checked chunk to the rows of raw zone, lake, quarantine and answers: one set of SQL statements per feed, no row loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from ingestion import lake, sealing
+from ingestion.contracts import Contract, Field
+from ingestion.field_qc import name, not_done_words, outcome, quoted, remarks
+from ingestion.mappings import FeedMapping
+from ingestion.text import scrub
+
+# Raw text that may be shown outside the raw zone: numbers, dates and comparators; anything else is named by its class alone.
+SAFE_TEXT = "^[<>≥≤+\\-−./:：,， %~^*0-9]{0,20}$"
+PERSON_NUMBER = "(^|[^0-9])([0-9]{14,17}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)"
+LEADING_NUMBER = "^([<>≥≤]?\\s*[0-9]{1,6}(?:\\.[0-9]{1,4})?)\\s*[^0-9]{1,12}$"
+MASKED = "［已隐去］"
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a chunk comes from; stands in every row made from it."""
+
+    source: str
+    organisation: str
+    batch_id: str
+    delivered_on: str
+    file_name: str
+
+    def sql(self) -> str:
+        """The lineage columns as SQL constants, `_row` excepted."""
+        return (
+            f"{quoted(self.source)} as _source, {quoted(self.organisation)} as _organisation, {quoted(self.batch_id)} as _batch,"
+            f" date {quoted(self.delivered_on)} as _delivered_on, {quoted(self.file_name)} as _file"
+        )
+
+
+@dataclass(frozen=True)
+class ChunkRows:
+    """What one chunk adds to each table, and its books."""
+
+    raw: pa.Table
+    lake: pa.Table
+    quarantine: pa.Table
+    answers: pa.Table
+    accepted: int
+    quarantined: int
+    counts: dict[tuple[str, str], int]
+
+
+def safe_text(text: str) -> str:
+    """SQL expression of a raw value that may stand in the warehouse: plain numbers and dates as they are, the rest masked."""
+    words = ", ".join(map(quoted, not_done_words()))
+    remark = quoted(f"[<>≥≤]?\\s*[0-9]{{0,6}}(?:\\.[0-9]{{1,4}})?\\s*(?:{'|'.join(remarks())})+")
+    return (
+        f"case when {text} is null then null when regexp_matches({text}, {quoted(PERSON_NUMBER)}) then {quoted(MASKED)}"
+        f" when regexp_full_match({text}, {quoted(SAFE_TEXT)}) or {text} in ({words}) or regexp_full_match({text}, {remark}) then {text}"
+        f" when regexp_full_match({text}, {quoted(LEADING_NUMBER)}) then regexp_extract({text}, {quoted(LEADING_NUMBER)}, 1) || {quoted(MASKED)}"
+        f" else {quoted(MASKED)} end"
+    )
+
+
+def value_class(text: str) -> str:
+    """SQL expression of the class of a raw value: empty, person_number, number, date, short_text or long_text."""
+    return (
+        f"case when {text} is null or {text} = '' then 'empty' when regexp_matches({text}, {quoted(PERSON_NUMBER)}) then 'person_number'"
+        f" when try_cast({text} as double) is not null then 'number' when regexp_full_match({text}, '[0-9]{{2,4}}[-/.年][0-9]{{1,2}}[-/.月][0-9]{{1,2}}.*') then 'date'"
+        f" when length({text}) <= 20 then 'short_text' else 'long_text' end"
+    )
+
+
+def _delivered(mapping: FeedMapping, field: Field, columns: tuple[str, ...]) -> str | None:
+    """The delivered column of a field, None where the file has none."""
+    mapped = mapping.columns.get(field.name)
+    if mapped is None or mapped.constant is not None:
+        return None
+    column = mapped.source or field.name
+    return column if column in columns else None
+
+
+def _record_key(contract: Contract, organisation: str) -> str:
+    parts = [quoted(organisation)]
+    if contract.keyed_by_subject:
+        parts.append("identity_id")
+    for field in contract.primary_key:
+        parts.append("identity_id" if not field.in_lake else f"cast({name(field.name)} as varchar)")
+    return " || '|' || ".join(parts)
+
+
+def _lake_columns(contract: Contract) -> str:
+    columns = []
+    for field in contract.lake_fields:
+        value = name(field.name)
+        if field.classification == "free_text":
+            value = scrub.scrubbed(value, ("person_name",) if contract.subject else ())
+        elif field.type == "string" and field.code_list is None and not field.derivation and not field.primary_key:
+            value = f"case when regexp_matches({value}, {quoted(PERSON_NUMBER)}) then {quoted(MASKED)} else {value} end"
+        columns.append(f"{value} as {name(field.name)}")
+        if field.comparator:
+            columns.append(name(f"c:{field.name}") + f" as {name(field.name + '_comparator')}")
+        if field.keep_text:
+            text = name(f"t:{field.name}")
+            plain = scrub.scrubbed(text, ("person_name",) if contract.subject else ())
+            columns.append(f"case when {name(field.name)} is null then {plain} end as {name(field.name + '_text')}")
+    return ", ".join(columns)
+
+
+def _sealed(contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Layout and delivered columns of what is sealed: identifying fields, free text, and columns nobody mapped."""
+    layout, delivered = [], []
+    for field in contract.fields:
+        column = _delivered(mapping, field, columns)
+        if field.sealed and column is not None:
+            layout.append(field.name)
+            delivered.append(column)
+    mapped = {m.source or f for f, m in mapping.columns.items() if m.constant is None}
+    for column in columns:
+        if column not in mapped and column not in mapping.ignore:
+            layout.append(f"?{column}")
+            delivered.append(column)
+    return ",".join(layout), delivered
+
+
+def unmapped_columns(mapping: FeedMapping, columns: tuple[str, ...]) -> list[str]:
+    """Delivered columns that the mapping neither uses nor ignores."""
+    mapped = {m.source or f for f, m in mapping.columns.items() if m.constant is None}
+    return [c for c in columns if c not in mapped and c not in mapping.ignore]
+
+
+def _verdict_table(contract: Contract, feed: str, codes: list[tuple[str, str]]) -> pa.Table:
+    """What each field:reason of a chunk means: severity, outcome, Chinese name."""
+    rows = []
+    for field, code in codes:
+        severity, result, label = outcome(feed, field, code)
+        rows.append({"field": field, "code": code, "severity": severity, "outcome": result, "reason_zh": label})
+    schema = pa.schema([(n, pa.string()) for n in ("field", "code", "severity", "outcome", "reason_zh")])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def rows_of_chunk(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    mapping: FeedMapping,
+    lineage: Lineage,
+    delivered: pa.Table,
+    checked: pa.Table,
+    subjects: pa.Table | None,
+    duplicates: pa.Array,
+    key: bytes,
+) -> ChunkRows:
+    """Make the rows of one chunk.
+
+    delivered   the cells as they came, with `_row`
+    checked     the result of the compiled check, row by row beside `delivered`, with `_seq`
+    subjects    `_seq`, `identity_id`, `person_name` of the accepted rows, None for feeds without a person
+    duplicates  whether a row repeats an earlier one of the batch
+    """
+    columns = tuple(c for c in delivered.column_names if c != "_row")
+    connection.register("delivered", delivered.append_column("_seq", checked["_seq"]))
+    connection.register("checked", checked.append_column("_duplicate", duplicates))
+    if subjects is None:
+        subjects = pa.table({"_seq": pa.array([], pa.int64()), "identity_id": pa.array([], pa.string()), "person_name": pa.array([], pa.string())})
+    connection.register("subjects", subjects)
+    columns_of_identity = "s.identity_id, s.person_name" if contract.subject else "cast(null as varchar) as identity_id, cast(null as varchar) as person_name"
+    accepted = f"(select c.*, {columns_of_identity} from checked as c left join subjects as s using (_seq) where c._ok and not c._duplicate)"
+    identity = "identity_id, " if contract.subject else ""
+    lake_rows = connection.execute(
+        f"select {_record_key(contract, lineage.organisation)} as record_key, {identity}{lineage.sql()}, _row, {_lake_columns(contract)} from {accepted} order by _seq"
+    ).to_arrow_table()
+
+    connection.register("lake_rows", lake_rows)
+
+    layout, sealed_columns = _sealed(contract, mapping, columns)
+    cells = f"to_json([{', '.join(f'd.{name(c)}' for c in sealed_columns)}])" if sealed_columns else "cast(null as varchar)"
+    open_fields = [f for f in contract.fields if not f.sealed and not f.derivation]
+    open_columns = "".join(
+        f", {f'd.{name(column)}' if (column := _delivered(mapping, f, columns)) else 'cast(null as varchar)'} as {name(f.name)}" for f in open_fields
+    )
+    raw_rows = connection.execute(
+        f"""
+        select {lineage.sql()}, d._row, case when c._ok and not c._duplicate then 'accepted' else 'quarantined' end as _status,
+            case when c._duplicate then concat_ws('|', ':duplicate_row', c._verdicts) else c._verdicts end as _verdicts,
+            {quoted(layout)} as _seal_layout, {cells} as _cells{open_columns}
+        from delivered as d inner join checked as c using (_seq) order by d._seq
+        """
+    ).to_arrow_table()
+    raw_rows = _seal_cells(raw_rows, key)
+
+    quarantine, answers, counts = _exceptions(connection, contract, mapping, lineage, columns)
+    total = len(checked)
+    return ChunkRows(raw_rows, lake_rows, quarantine, answers, len(lake_rows), total - len(lake_rows), counts)
+
+
+def _seal_cells(rows: pa.Table, key: bytes) -> pa.Table:
+    seal_id, offsets, sealed = sealing.seal(rows["_cells"], key)
+    place = rows.column_names.index("_cells")
+    rows = rows.set_column(place, "_seal_id", pa.repeat(pa.scalar(seal_id), len(rows)))
+    rows = rows.add_column(place + 1, "_seal_offset", offsets)
+    return rows.add_column(place + 2, "_sealed", sealed)
+
+
+def _exceptions(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, mapping: FeedMapping, lineage: Lineage, columns: tuple[str, ...]
+) -> tuple[pa.Table, pa.Table, dict[tuple[str, str], int]]:
+    """Quarantine pointers, answers not accepted as they stand, and how often each field:reason occurred."""
+    connection.execute(
+        """
+        create or replace temp table verdict as
+        select _seq, _row, _ok and not _duplicate as is_accepted, nullif(split_part(v, ':', 1), '') as field, split_part(v, ':', 2) as code
+        from (
+            select _seq, _row, _ok, _duplicate,
+                unnest(string_split(case when _duplicate then concat_ws('|', ':duplicate_row', _verdicts) else _verdicts end, '|')) as v
+            from checked where _verdicts is not null or _duplicate
+        )
+        """
+    )
+    found = connection.execute("select field, code, count(*) from verdict group by all order by all").fetchall()
+    counts = {(f or "", c): n for f, c, n in found}
+    connection.register("meaning", _verdict_table(contract, contract.feed, [(f, c) for f, c, _ in found]))
+    answered = [(f, _delivered(mapping, f, columns)) for f in contract.fields if not f.sealed and not f.derivation]
+    answered = [(f, column) for f, column in answered if column is not None]
+    numeric = [f for f, _ in answered if f.comparator]
+    listed = ", ".join(f"d.{name(column)} as {name(f.name)}" for f, column in answered)
+    values = ", ".join(f"cast(c.{name(f.name)} as varchar) as {name(f.name)}" for f, _ in answered)
+    comparators = ", ".join(f"c.{name(f'c:{f.name}')} as {name(f.name)}" for f in numeric)
+    concerned = "(select distinct _seq from verdict)"
+
+    def long(selected: str, relation: str, value: str) -> str:
+        if not selected:
+            return f"select cast(null as bigint) as _seq, cast(null as varchar) as field, cast(null as varchar) as {value} where false"
+        return f"unpivot (select _seq, {selected} from {relation} semi join {concerned} using (_seq)) on columns(* exclude (_seq)) into name field value {value}"
+
+    connection.execute(f"create or replace temp table said as {long(listed, 'delivered as d', 'raw_value')}")
+    connection.execute(f"create or replace temp table meant as {long(values, 'checked as c', 'standard_value')}")
+    connection.execute(f"create or replace temp table compared as {long(comparators, 'checked as c', 'comparator')}")
+    identifying = ", ".join(quoted(f.name) for f in contract.fields if f.sealed) or "''"
+    quarantine = connection.execute(
+        f"""
+        select {lineage.sql()}, v._row, {quoted(contract.feed)} as feed, v.field, v.code as reason_code, m.reason_zh, m.severity,
+            case when v.field is null then 'row' when v.field in ({identifying}) then 'identifying' else {value_class("s.raw_value")} end as value_class
+        from verdict as v inner join meaning as m on m.code = v.code and m.field is not distinct from v.field
+        left join said as s on s._seq = v._seq and s.field = v.field
+        where not v.is_accepted and m.outcome not in ('kept', 'translated')
+        order by v._seq, v.field, v.code
+        """
+    ).to_arrow_table()
+    translations = "true" if contract.is_form else "v.code is distinct from 'translated'"
+    answers = connection.execute(
+        f"""
+        with row_state as (select _seq, _row, bool_and(is_accepted) as is_accepted from verdict group by all),
+        first_verdict as (select _seq, field, min(code) as code from verdict where field is not null group by all)
+        select {lineage.sql()}, r._row, {quoted(contract.feed)} as feed, k.record_key, s.field, {safe_text("s.raw_value")} as raw_value,
+            case when r.is_accepted then {safe_standard("m.standard_value", contract)} end as standard_value, p.comparator,
+            case when not r.is_accepted then 'quarantined' else coalesce(w.outcome, 'kept') end as verdict,
+            v.code as reason_code, w.reason_zh, r.is_accepted as is_row_accepted
+        from said as s inner join row_state as r using (_seq)
+        left join first_verdict as v on v._seq = s._seq and v.field = s.field
+        left join meaning as w on w.code = v.code and w.field = v.field
+        left join meant as m on m._seq = s._seq and m.field = s.field
+        left join compared as p on p._seq = s._seq and p.field = s.field
+        left join lake_rows as k on k._row = r._row
+        where (v.code is not null or not r.is_accepted) and trim(s.raw_value) <> '' and {translations}
+        order by r._seq, s.field
+        """
+    ).to_arrow_table()
+    return quarantine, answers, counts
+
+
+def safe_standard(text: str, contract: Contract) -> str:
+    """A standardised value that may stand in the warehouse; long texts and what looks like a person's number are masked."""
+    return f"case when regexp_matches({text}, {quoted(PERSON_NUMBER)}) or length({text}) > 60 then {quoted(MASKED)} else {text} end"
+
+
+def broken_rows(contract: Contract, lineage: Lineage, rows: list[tuple[int, str, str]], key: bytes) -> ChunkRows:
+    """The rows of a file that could not be cut into cells: (row, reason code, line); sealed whole, pointed at in quarantine."""
+    schema = lake.raw_schema(contract)
+    fixed = {
+        "_source": lineage.source,
+        "_organisation": lineage.organisation,
+        "_batch": lineage.batch_id,
+        "_delivered_on": lineage.delivered_on,
+        "_file": lineage.file_name,
+    }
+    n = len(rows)
+    seal_id, offsets, sealed = sealing.seal(pa.array([line for _, _, line in rows], pa.string()), key)
+    columns: dict[str, pa.Array] = {k: pa.array([v] * n, pa.string()) for k, v in fixed.items()}
+    columns["_delivered_on"] = columns["_delivered_on"].cast(pa.date32())
+    columns |= {
+        "_row": pa.array([r for r, _, _ in rows], pa.int64()),
+        "_status": pa.array(["quarantined"] * n),
+        "_verdicts": pa.array([f":{code}" for _, code, _ in rows]),
+        "_seal_layout": pa.array(["?line"] * n),
+        "_seal_id": pa.array([seal_id] * n),
+        "_seal_offset": offsets,
+        "_sealed": sealed,
+    }
+    raw = pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in schema], schema=schema)
+    pointers = pa.table(
+        {
+            **{k: columns[k] for k in (*fixed, "_row")},
+            "feed": [contract.feed] * n,
+            "field": pa.nulls(n, pa.string()),
+            "reason_code": [code for _, code, _ in rows],
+            "reason_zh": [outcome(contract.feed, None, code)[2] for _, code, _ in rows],
+            "severity": ["error"] * n,
+            "value_class": ["row"] * n,
+        }
+    )
+    counts: dict[tuple[str, str], int] = {}
+    for _, code, _ in rows:
+        counts["", code] = counts.get(("", code), 0) + 1
+    empty = lake.SUPPORT["form_answer"].empty_table()
+    return ChunkRows(raw, lake.lake_schema(contract).empty_table(), pointers, empty, 0, n, counts)
+
+
