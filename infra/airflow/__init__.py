@@ -1,0 +1,1 @@
+"""Airflow as this project runs it: configuration from the settings, its own database, start and stop."""

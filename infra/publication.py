@@ -1,0 +1,223 @@
+"""Publication: a new file with the tables that are read, checked against the build, then one switch of the link.
+
+Readers open `serving/lakehouse.duckdb`. Whoever has it open keeps the version it opened; whoever opens it next gets the new one. A run
+that is killed before the switch leaves the old version in place and a file that the next run removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from infra.settings import ROOT, Settings
+from ingestion import duck, ops, sources
+
+PREFIXES = ("feat_", "mart_", "meta_", "rule_", "research_", "omop_")
+REFRESHED = {"meta_check_result": "check_result", "meta_batch_ledger": "batch_ledger"}
+KEPT_VERSIONS = 3
+CODE = ("dbt_project", "ingestion/contracts", "expectations/suites")
+CODE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".py", ".json"}
+NOT_CODE = {"target", "logs", "dbt_packages", "__pycache__"}
+
+
+class CopyDiffers(RuntimeError):
+    """The copy does not hold the rows of the build; nothing was published."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One published version: how many tables and rows readers see, for which day and from what."""
+
+    version: str
+    path: Path
+    tables: int
+    rows: int
+    as_of: date
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Relation:
+    schema: str
+    name: str
+    comment: str | None
+
+
+def code_hash(root: Path = ROOT) -> str:
+    """Hash of everything that decides what the same batches become: models, rules, contracts, suites."""
+    digest = hashlib.sha256()
+    for folder in CODE:
+        for path in sorted((root / folder).rglob("*")):
+            inside = path.relative_to(root)
+            if path.suffix in CODE_SUFFIXES and path.is_file() and not NOT_CODE.intersection(inside.parts):
+                digest.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def fingerprint(settings: Settings, as_of: date) -> str:
+    """Hash of what a build is made from: the released batches, the day it looks from and the code."""
+    released = [b["batch_id"] for b in ops.rows(settings.ops_url, ops.batch_state, ops.batch_state.c.status == "released")]
+    parts = [as_of.isoformat(), code_hash(), *sorted(released)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def published_path(settings: Settings) -> Path | None:
+    """The version file readers get now, or None."""
+    return settings.serving.resolve() if settings.serving.is_symlink() and settings.serving.exists() else None
+
+
+def current(settings: Settings) -> dict | None:
+    """The record of the version that the link points to, or None when there is none."""
+    path = published_path(settings)
+    if path is None:
+        return None
+    return next(iter(ops.rows(settings.ops_url, ops.publication, ops.publication.c.path == str(path.relative_to(settings.home)))), None)
+
+
+def is_current(settings: Settings, as_of: date) -> bool:
+    """Whether the published version was made from exactly what a build would use now."""
+    found = current(settings)
+    return found is not None and found["build_fingerprint"] == fingerprint(settings, as_of)
+
+
+def _versions(settings: Settings) -> Path:
+    return settings.serving.parent / "versions"
+
+
+def _sweep(settings: Settings, keep: Iterable[Path]) -> None:
+    """Remove what a killed run left and versions beyond those kept; an open reader is not disturbed."""
+    kept = {p.resolve() for p in keep}
+    for path in [*_versions(settings).glob("*"), *settings.serving.parent.glob(".link*")]:
+        if path.is_symlink() or path.resolve() not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _recorded_paths(settings: Settings) -> list[Path]:
+    found = sorted(ops.rows(settings.ops_url, ops.publication), key=lambda r: (r["published_at"], r["version"]), reverse=True)
+    return [settings.home / r["path"] for r in found]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _relations(connection: duckdb.DuckDBPyConnection) -> list[_Relation]:
+    found = connection.execute(
+        """
+        select schema_name, table_name, comment from duckdb_tables() where database_name = 'build'
+        union all
+        select schema_name, view_name, comment from duckdb_views() where database_name = 'build' and not internal
+        order by 2
+        """
+    ).fetchall()
+    return [_Relation(*r) for r in found if r[1].startswith(PREFIXES)]
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> None:
+    target, origin = _quoted(relation.name), f"build.{_quoted(relation.schema)}.{_quoted(relation.name)}"
+    connection.execute(f"create table {target} as from {origin}")
+    if relation.comment:
+        connection.execute(f"comment on table {target} is {_text(relation.comment)}")
+    described = connection.execute(
+        "select column_name, comment from duckdb_columns() "
+        "where database_name = 'build' and schema_name = ? and table_name = ? and comment is not null",
+        [relation.schema, relation.name],
+    ).fetchall()
+    for column, comment in described:
+        connection.execute(f"comment on column {target}.{_quoted(column)} is {_text(comment)}")
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    return connection.execute(f"select count(*) from {relation}").fetchone()[0]
+
+
+def _refresh(connection: duckdb.DuckDBPyConnection, settings: Settings, names: set[str]) -> None:
+    """Bring the verdicts and the ledger up to the moment: the gates on features and marts ran after dbt had copied them."""
+    inputs = sources.arrow_inputs(settings)
+    for table, source in REFRESHED.items():
+        if table in names:
+            connection.register("refreshed", inputs[source])
+            columns = [r[0] for r in connection.execute("select column_name from (describe refreshed)").fetchall()]
+            known = {r[0] for r in connection.execute(f"select column_name from (describe {_quoted(table)})").fetchall()}
+            shared = ", ".join(_quoted(c) for c in columns if c in known)
+            connection.execute(f"delete from {_quoted(table)}")
+            connection.execute(f"insert into {_quoted(table)} by name select {shared} from refreshed")
+            connection.unregister("refreshed")
+
+
+def copy(settings: Settings, target: Path) -> tuple[int, int]:
+    """Copy the published tables of the build into a new file; returns tables and rows. Raises CopyDiffers when a count is not the same."""
+    build = settings.warehouse.path
+    connection = duck.connect(str(target), memory_limit=settings.memory_limit, threads=settings.threads)
+    try:
+        connection.execute(f"attach {_text(str(build))} as build (read_only)")
+        relations = _relations(connection)
+        if not relations:
+            raise CopyDiffers(f"{build} holds no table to publish ({', '.join(PREFIXES)})")
+        rows = 0
+        for relation in relations:
+            _copy(connection, relation)
+            origin = f"build.{_quoted(relation.schema)}.{_quoted(relation.name)}"
+            there, here = _count(connection, origin), _count(connection, _quoted(relation.name))
+            if there != here:
+                raise CopyDiffers(f"{relation.name}: {there} rows in the build, {here} in the copy")
+            rows += here
+        _refresh(connection, settings, {r.name for r in relations})
+        connection.execute("detach build")
+        connection.execute("checkpoint")
+    finally:
+        connection.close()
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+    return len(relations), rows
+
+
+def switch(settings: Settings, target: Path) -> None:
+    """Point the link at another version in one step."""
+    link = settings.serving.with_name(f".link-{os.getpid()}")
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.relative_to(settings.serving.parent))
+    os.replace(link, settings.serving)
+
+
+def publish(settings: Settings, run_id: str, as_of: date) -> Publication:
+    """Publish the build and record it; keeps the last versions. Raises CopyDiffers and leaves the published version in place."""
+    versions = _versions(settings)
+    versions.mkdir(parents=True, exist_ok=True)
+    here = published_path(settings)
+    _sweep(settings, [*_recorded_paths(settings), *([here] if here else [])])
+    made, at = fingerprint(settings, as_of), ops.now()
+    version = f"{as_of:%Y%m%d}_{at:%Y%m%dT%H%M%S%f}"
+    unfinished, target = versions / f"{version}.part", versions / f"lakehouse_{version}.duckdb"
+    tables, rows = copy(settings, unfinished)
+    os.replace(unfinished, target)
+    switch(settings, target)
+    with ops.transaction(settings.ops_url) as connection:
+        ops.replace(
+            connection,
+            ops.publication,
+            [
+                {
+                    "version": version,
+                    "run_id": run_id,
+                    "as_of_date": as_of,
+                    "path": str(target.relative_to(settings.home)),
+                    "tables": tables,
+                    "rows": rows,
+                    "build_fingerprint": made,
+                    "published_at": at,
+                }
+            ],
+        )
+    _sweep(settings, _recorded_paths(settings)[:KEPT_VERSIONS])
+    return Publication(version, target, tables, rows, as_of, made)

@@ -1,0 +1,154 @@
+"""Small stand-ins for the modules that the steps call, so that wiring and driver are tested without reading a single file.
+
+`python -m tests.flow.standins run` is `make run` with them in place. The landing folder is played by FAKE_LANDING, a JSON object such as
+{"hospital": {"H1": {"b1": 10}}}: family, organisation, and the rows of each batch. An organisation with a batch "broken" fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import duckdb
+
+from infra.settings import Settings
+from ingestion import ops
+
+DAY = date(2026, 6, 30)
+NODES = (("model", "feat_resident", "success"), ("model", "mart_cockpit__funnel", "success"), ("test", "unique_feat_resident", "pass"))
+
+
+def _landing() -> dict[str, dict[str, dict[str, int]]]:
+    return json.loads(os.environ.get("FAKE_LANDING") or "{}")
+
+
+def organisations(settings: Settings, family: str) -> list[str]:
+    return sorted(_landing().get(family, {}))
+
+
+def load_organisation(settings: Settings, family: str, organisation: str, run_id: str) -> dict[str, Any]:
+    known = {r["batch_id"] for r in ops.rows(settings.ops_url, ops.batch_state)}
+    loaded, rows = [], 0
+    for batch, count in _landing()[family][organisation].items():
+        if batch == "broken":
+            raise ValueError(f"cannot read {count} 王小明")
+        if batch in known:
+            continue
+        common = {"source": family, "organisation": organisation, "feed": "patient", "batch_id": batch, "delivered_on": DAY}
+        with ops.transaction(settings.ops_url) as connection:
+            ops.replace(connection, ops.batch_state, [{**common, "status": "loaded", "decided_at": ops.now()}])
+            counts = {"rows_read": count, "rows_accepted": count - 1, "rows_quarantined": 1, "bytes": 1, "content_sha256": batch}
+            file = {"ledger_id": batch, "file_name": f"{batch}.csv", "status": "loaded", "recorded_at": ops.now()}
+            ops.replace(connection, ops.file_ledger, [{**common, **counts, **file}])
+        loaded.append(batch)
+        rows += count
+    return {"batches": loaded, "feeds": {"patient": {"rows_read": rows}}}
+
+
+def new_batches(settings: Settings) -> list[dict[str, Any]]:
+    return ops.rows(settings.ops_url, ops.batch_state, ops.batch_state.c.status == "loaded")
+
+
+def latest_business_date(settings: Settings) -> date | None:
+    return DAY if ops.rows(settings.ops_url, ops.batch_state) else None
+
+
+@dataclass
+class GateOutcome:
+    checkpoint: str
+    examined: int = 1
+    failed_critical: list[str] = field(default_factory=list)
+    held: list[dict] = field(default_factory=list)
+    ok: bool = True
+
+
+def run_checkpoint(settings: Settings, checkpoint: str, run_id: str) -> GateOutcome:
+    holding, outcome = os.environ.get("FAKE_HELD"), GateOutcome(checkpoint)
+    if os.environ.get("FAKE_GATE_STOPS") == checkpoint:
+        outcome.ok, outcome.failed_critical = False, ["residents.row_count"]
+    if checkpoint == "lake":
+        for state in new_batches(settings):
+            held = state["batch_id"] == holding
+            verdict = {"status": "held" if held else "released", "rule": "patient.row_count" if held else None}
+            with ops.transaction(settings.ops_url) as connection:
+                ops.replace(connection, ops.batch_state, [{**state, **verdict, "reason_zh": "行数" if held else None}])
+            if held:
+                outcome.held.append(state)
+    return outcome
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    name: str
+    resource_type: str
+    status: str
+    seconds: float
+    message: str
+    rows: int | None = None
+    failures: int | None = None
+
+
+def run_dbt(settings: Settings, *args: str, as_of: date) -> list[NodeResult]:
+    settings.warehouse.path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(settings.warehouse.path)) as connection:
+        for _, table, _ in NODES[:2]:
+            connection.execute(f"create or replace table {table} as select range as person_id from range(7)")
+        connection.execute("create or replace table stg_private as select 1 as n")
+    broken = os.environ.get("FAKE_BROKEN_NODE")
+    return [NodeResult(n, kind, "fail" if n == broken else status, 0.1, "Got 1 result", 7) for kind, n, status in NODES]
+
+
+def write_report(settings: Settings, run_id: str) -> Path:
+    path = settings.reports / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("report", encoding="utf-8")
+    return path
+
+
+def link(settings: Settings) -> dict[str, int]:
+    return {"linked": len(new_batches(settings))}
+
+
+def export(settings: Settings) -> dict[str, int]:
+    return {"quarantine": 1, "form_answer": 2}
+
+
+def _module(name: str, **members: Any) -> None:
+    made = ModuleType(name)
+    made.__dict__.update(members)
+    sys.modules[name] = made
+    parent, _, child = name.rpartition(".")
+    __import__(parent)
+    setattr(sys.modules[parent], child, made)
+
+
+def install() -> None:
+    """Put the stand-ins in the place of the real modules."""
+    _module(
+        "ingestion.load",
+        organisations=organisations,
+        load_organisation=load_organisation,
+        new_batches=new_batches,
+        latest_business_date=latest_business_date,
+    )
+    import ingestion.identity as identity
+
+    identity.link = link
+    _module("ingestion.export", export=export)
+    _module("expectations.gates", run_checkpoint=run_checkpoint, GateOutcome=GateOutcome)
+    _module("expectations.report", write_report=write_report)
+    _module("infra.dbt_runner", run_dbt=run_dbt, NodeResult=NodeResult)
+    sys.modules["ingestion.synthetic"] = SimpleNamespace()  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    install()
+    from infra import run
+
+    sys.exit(run.main())
