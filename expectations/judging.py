@@ -33,7 +33,7 @@ def group_verdicts(suite: Suite, rows: Iterable[Mapping[str, Any]], results: Map
             verdict = "error"
         else:
             verdict = "fail" if named in result.failing else "pass"
-        known = {k: row.get(k) for k in ("organisation", "feed", "batch_id")}
+        known = {k: row.get(k) or None for k in ("organisation", "feed", "batch_id")}
         others = "，".join(str(row[k]) for k in keys if k not in measures.KEYS)
         column = row.get("column_name", "") if suite.source != "warehouse" else ""
         made.append(Verdict(suite, check, verdict, row["examined"], row["failed"], row["observed"], column=column, group=others, **known))

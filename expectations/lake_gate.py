@@ -18,9 +18,9 @@ from ingestion import ops
 
 def judge(settings: Settings, run_id: str, suites: Sequence[Suite]) -> GateOutcome:
     batches = measures.new_batches(settings)
-    files = measures.files_to_judge(settings, batches)
+    files = ops.rows(settings.ops_url, ops.file_ledger)
     verdicts: list[Verdict] = []
-    if batches or files:
+    if batches or _unjudged(settings, files):
         tables = {*measures.feeds_to_read(batches), "identity_map"}
         with lake_view.open_lake(settings, only=tables) as connection:
             measures.prepare(connection, batches, files)
@@ -50,6 +50,16 @@ def judge(settings: Settings, run_id: str, suites: Sequence[Suite]) -> GateOutco
         held=held,
         ok=not province,
     )
+
+
+def _unjudged(settings: Settings, files: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a file arrived, if only to be rejected, after the gate last looked at its organisation's feed."""
+    table = ops.check_result
+    judged: dict[tuple[str, str], Any] = {}
+    for row in ops.rows(settings.ops_url, table, table.c.checkpoint == "lake", table.c.batch_id.is_(None)):
+        key = (row["organisation"], row["feed"])
+        judged[key] = max(judged.get(key, row["checked_at"]), row["checked_at"])
+    return any(judged.get(key := (f["organisation"], f["feed"])) is None or judged[key] < f["recorded_at"] for f in files)
 
 
 def _folded(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -128,10 +138,9 @@ def _decide(
                 "decided_at": ops.now(),
             }
         )
-    judged = {v.batch_id for v in verdicts}
+    table = ops.check_result
     with ops.transaction(settings.ops_url) as connection:
-        for batch_id in judged:
-            table = ops.check_result
-            connection.execute(delete(table).where(table.c.checkpoint == "lake", table.c.batch_id == batch_id))
+        for batch_id in {v.batch_id for v in verdicts}:
+            connection.execute(delete(table).where(table.c.checkpoint == "lake", table.c.batch_id == (batch_id or None)))
         ops.replace(connection, ops.check_result, [check_row(v, run_id) for v in verdicts])
         ops.replace(connection, ops.batch_state, states)

@@ -12,7 +12,7 @@ from ingestion import duck, lake
 
 PERSONS = """
 create or replace view current_person as
-select identity_id, arg_max(person_id, change_no) as person_id
+select identity_id, arg_max(person_id, change_no) as person_id, arg_max(method, change_no) as method
 from lake.identity_map
 group by identity_id
 """
@@ -34,7 +34,7 @@ def _allow_s3(connection: duckdb.DuckDBPyConnection, catalogue: dict[str, str]) 
 def open_lake(settings: Settings, *, only: set[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database whose schema `lake` shows the Iceberg tables as they are now; views belong to the database, so every cursor has them.
 
-    `only` names the tables wanted; all of them by default. With identity_map comes `current_person` (identity_id, person_id).
+    `only` names the tables wanted; all of them by default. With identity_map comes `current_person` (identity_id, person_id, method).
     """
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     try:

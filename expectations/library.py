@@ -3,7 +3,8 @@
 A suite's `source` says what its rows are:
 
 feeds      rows of new batches in a lake feed, one group per batch; a check gives SQL aggregates `examined` and `failed`
-books      the file ledger of new batches, grouped the same way
+books      the loaded files of new batches in the ledger, grouped the same way
+files      the whole ledger, repeated and rejected files too, one group per organisation and feed
 warehouse  a table of the build database, or a `query` over it; Great Expectations looks at the rows themselves. With `per`,
            every row is a group of its own (an organisation, a channel) with figures that give `examined` and `failed`
 
@@ -82,7 +83,7 @@ class Suite(_Row):
     subject: str
     name_zh: str
     scope: Scope
-    source: Literal["feeds", "books", "warehouse"]
+    source: Literal["feeds", "books", "files", "warehouse"]
     feeds: Literal["all", "person"] | tuple[str, ...] = "all"
     table: str | None = None
     query: str | None = None
@@ -103,15 +104,19 @@ class Suite(_Row):
         if (self.source == "warehouse") != bool(self.table or self.query):
             raise ValueError(f"suite {self.name}: a warehouse suite, and only that, names a table or a query")
         if (self.source == "warehouse") == (self.checkpoint == "lake"):
-            raise ValueError(f"suite {self.name}: the lake checkpoint reads feeds and books, the others the warehouse")
+            raise ValueError(f"suite {self.name}: the lake checkpoint reads feeds, books and files, the others the warehouse")
         rules = [c.rule for c in self.checks]
         if len(set(rules)) != len(rules):
             raise ValueError(f"suite {self.name}: a rule name stands twice")
         for check in self.checks:
             if self.is_measured != bool(check.examined and check.failed):
                 raise ValueError(f"suite {self.name}, check {check.rule}: examined and failed belong to checks that compare groups")
-            if self.source == "warehouse" and check.each_field:
-                raise ValueError(f"suite {self.name}, check {check.rule}: each_field is for contract fields of the lake")
+            if self.source == "warehouse" and check.severity == "critical" and (check.scope or self.scope) != "province":
+                raise ValueError(f"suite {self.name}, check {check.rule}: no batch can be held from the warehouse; make it a warning")
+            if self.source == "files" and check.severity == "critical":
+                raise ValueError(f"suite {self.name}, check {check.rule}: a file has no batch that could be held; make it a warning")
+            if self.source != "feeds" and check.each_field:
+                raise ValueError(f"suite {self.name}, check {check.rule}: each_field is for contract fields of the lake's feeds")
         return self
 
     def covers(self, contract: Contract) -> bool:
@@ -177,15 +182,15 @@ def _filled(sql: str | None, field: Field) -> str | None:
     return sql
 
 
-def measures(suite: Suite, contract: Contract) -> Iterator[Measure]:
-    """The checks of a suite for one feed, those on fields once per field that lies in the lake."""
+def measures(suite: Suite, contract: Contract | None) -> Iterator[Measure]:
+    """The checks of a suite as figures; for a feed, those on fields once per field that lies in the lake."""
     for check in suite.checks:
         assert check.examined and check.failed
         common = {"rule": check.rule, "at_least": check.at_least}
         if check.each_field is None:
             yield Measure(column="", examined=check.examined, failed=check.failed, observed=check.observed, **common)
             continue
-        for field in contract.lake_fields:
+        for field in contract.lake_fields if contract else ():
             if agrees(field, check.each_field):
                 yield Measure(
                     column=field.name,

@@ -47,20 +47,13 @@ def new_batches(settings: Settings) -> list[dict[str, Any]]:
     return ops.rows(settings.ops_url, ops.batch_state, ops.batch_state.c.status == "loaded")
 
 
-def files_to_judge(settings: Settings, batches: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Ledger rows of the new batches, and of batches of which no file could be loaded, so that they never got a state."""
-    waiting = {b["batch_id"] for b in batches}
-    known = {b["batch_id"] for b in ops.rows(settings.ops_url, ops.batch_state)}
-    return [f for f in ops.rows(settings.ops_url, ops.file_ledger) if f["batch_id"] in waiting or f["batch_id"] not in known]
-
-
 def feeds_to_read(batches: Iterable[Mapping[str, Any]]) -> list[str]:
     """The feeds of the new batches that have a contract, and so a lake table."""
     return sorted({b["feed"] for b in batches} & contracts().keys())
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, batches: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> None:
-    """Put tables `batch`, `file` and `books` (the files with the rows of their batch in the lake) beside the lake's views."""
+    """Put tables beside the lake's views: `batch`, `file` (the ledger) and `books` (files of new batches, with their rows in the lake)."""
     for name, rows, schema in (("batch", batches, _BATCH), ("file", files, _FILE)):
         connection.register("_rows", pa.Table.from_pylist([{c: r[c] for c in schema.names} for r in rows], schema=schema))
         connection.execute(f'create table "{name}" as from _rows')
@@ -74,17 +67,22 @@ def prepare(connection: duckdb.DuckDBPyConnection, batches: Sequence[Mapping[str
         f"create table in_lake as {' union all '.join(counts)}" if counts else "create table in_lake (batch_id text, rows_in_lake bigint)"
     )
     connection.execute(
-        "create table books as select f.*, coalesce(l.rows_in_lake, 0) as rows_in_lake from file f left join in_lake l using (batch_id)"
+        """
+        create table books as
+        select f.*, coalesce(l.rows_in_lake, 0) as rows_in_lake
+        from file f join batch b using (batch_id) left join in_lake l using (batch_id)
+        where f.status = 'loaded'
+        """
     )
+    connection.execute("create table files as select organisation, feed, '' as batch_id, status from file")
 
 
 def _figures(connection: duckdb.DuckDBPyConnection, rows: str, wanted: Sequence[Measure]) -> Iterable[dict[str, Any]]:
     """All measures of one relation (columns organisation, feed, batch_id and what the measures name), batch by batch."""
     parts = []
     for n, m in enumerate(wanted):
-        parts.append(f"({m.examined})::bigint as e{n}, ({m.failed})::bigint as f{n}")
-        observed = m.observed or f"e{n}::double"
-        parts.append(f"({observed})::double as o{n}" if m.observed else f"(f{n}::double / nullif(e{n}, 0)) as o{n}")
+        share = f"(f{n}::double / nullif(e{n}, 0))"
+        parts.append(f"({m.examined})::bigint as e{n}, ({m.failed})::bigint as f{n}, {m.observed or share} as o{n}")
     found = connection.execute(
         f"select organisation, feed, batch_id, {', '.join(parts)} from ({rows}) group by organisation, feed, batch_id"
     )
@@ -92,7 +90,6 @@ def _figures(connection: duckdb.DuckDBPyConnection, rows: str, wanted: Sequence[
         for n, m in enumerate(wanted):
             examined, failed, observed = values[3 * n : 3 * n + 3]
             examined = examined or 0
-            enough = examined >= m.at_least
             yield {
                 "organisation": organisation,
                 "feed": feed,
@@ -101,7 +98,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, rows: str, wanted: Sequence[
                 "rule": m.rule,
                 "examined": examined,
                 "failed": failed or 0,
-                "observed": observed if enough else None,
+                "observed": observed if examined >= m.at_least else None,
             }
 
 
@@ -115,12 +112,8 @@ def _mapped(organisation: str, feed: str) -> set[str] | None:
 
 def measure(connection: duckdb.DuckDBPyConnection, suite: Suite) -> list[dict[str, Any]]:
     """The figures of a suite: one row per new batch × check (× field). A batch without rows is examined 0."""
-    if suite.source == "books":
-        wanted = [
-            Measure(rule=c.rule, column="", examined=c.examined, failed=c.failed, observed=c.observed, at_least=c.at_least)
-            for c in suite.checks
-        ]
-        return list(_figures(connection, "from books", wanted))
+    if suite.source != "feeds":
+        return list(_figures(connection, f"from {suite.source}", list(measures(suite, None))))
     only_mapped = {c.rule for c in suite.checks if c.only_mapped}
     made: list[dict[str, Any]] = []
     batches = connection.execute("select organisation, feed, batch_id from batch order by all").fetchall()
@@ -130,7 +123,7 @@ def measure(connection: duckdb.DuckDBPyConnection, suite: Suite) -> list[dict[st
             continue
         person = "left join current_person p using (identity_id)" if contract.subject else ""
         rows = (
-            f"select b.organisation, b.feed, b.batch_id, l.*{', p.person_id as _person_id' if person else ''} "
+            f"select b.organisation, b.feed, b.batch_id, l.*{', p.person_id as _person_id, p.method as _method' if person else ''} "
             f"from lake.\"{feed}\" l join batch b on b.batch_id = l._batch and b.feed = '{feed}' {person}"
         )
         found = list(_figures(connection, rows, wanted))

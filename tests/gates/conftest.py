@@ -69,13 +69,21 @@ def deliver(settings: Settings) -> Deliver:
         known = sorted({r["identity_id"] for r in rows if r.get("identity_id")}) if persons else []
         if known:
             mapped = [
-                {"identity_id": i, "person_id": f"P{i}", "method": "id_card", "change_no": 1, "known_on": delivered_on} for i in known
+                {
+                    "identity_id": i,
+                    "person_id": f"P{i}",
+                    "method": "alone" if i.startswith("alone") else "id_card_no",
+                    "change_no": 1,
+                    "known_on": delivered_on,
+                }
+                for i in known
             ]
             identities = lake.table(settings, lake.LAKE, "identity_map", lake.SUPPORT["identity_map"])
             lake.append(identities, f"map-{batch_id}", [pa.Table.from_pylist(mapped, schema=lake.SUPPORT["identity_map"])])
         common = {"batch_id": batch_id, "source": source, "organisation": organisation, "feed": feed, "delivered_on": delivered_on}
         file = {
             **common,
+            "batch_id": batch_id if ledger.get("status", "loaded") == "loaded" else "",
             "ledger_id": f"l-{batch_id}",
             "file_name": "f.csv",
             "content_sha256": batch_id,

@@ -37,8 +37,8 @@ def bad_deliveries() -> dict[str, tuple[list[dict[str, Any]], dict[str, Any]]]:
         "lake.books.some_rows": ([], {"quarantined": 1}),
         QUARANTINED: (fit_rows(), {"quarantined": 16}),
         "lake.books.quarantined_notice": (fit_rows(), {"quarantined": 4}),
-        "lake.books.file_rejected": ([], {"status": "rejected"}),
-        "lake.books.file_repeated": ([], {"status": "duplicate"}),
+        "lake.files.rejected": ([], {"status": "rejected"}),
+        "lake.files.repeated": ([], {"status": "duplicate"}),
         "lake.feeds.record_key": (fit_rows(59) + [fit_row(59, record_key=None)], {}),
         "lake.feeds.record_key_repeated": (fit_rows() + fit_rows(8), {}),
         "lake.feeds.required": (fit_rows(59) + [fit_row(59, test_date=None)], {}),
@@ -51,21 +51,24 @@ def bad_deliveries() -> dict[str, tuple[list[dict[str, Any]], dict[str, Any]]]:
         "lake.feeds.dated_long_ago": (fit_rows(59) + [fit_row(59, test_date=date(1900, 1, 1))], {}),
         "lake.feeds.dated_one_day": (fit_rows(500, test_date=date(2025, 5, 1)), {}),
         "lake.identity.identity_missing": (fit_rows(56) + [fit_row(n, identity_id=None) for n in range(56, 60)], {}),
+        "lake.identity.person_alone": (fit_rows(56) + [fit_row(n, identity_id=f"alone{n}") for n in range(56, 60)], {}),
         "lake.identity.person_missing": (fit_rows(59) + [fit_row(59, identity_id="nobody")], {"persons": False}),
     }
 
 
 def test_every_rule_of_the_lake_suites_passes_a_good_delivery_and_fails_its_bad_one(settings: Settings, deliver: Deliver) -> None:
-    good = deliver(fit_rows(500, survey_no="q", fit_value_ng_ml=10), organisation="GOOD")
-    bad = {rule: deliver(rows, organisation=f"BAD{n:02d}", **how) for n, (rule, (rows, how)) in enumerate(bad_deliveries().items())}
+    deliver(fit_rows(500, survey_no="q", fit_value_ng_ml=10), organisation="GOOD")
+    bad = {rule: f"BAD{n:02d}" for n, rule in enumerate(bad_deliveries())}
+    for rule, (rows, how) in bad_deliveries().items():
+        deliver(rows, organisation=bad[rule], **how)
 
     run_checkpoint(settings, "lake", "run-1")
 
-    of_good = results(settings, batch_id=good)
+    of_good = results(settings, organisation="GOOD")
     assert {r["rule"] for r in of_good} == set(bad)
     assert {r["verdict"] for r in of_good} == {"pass"}
-    for rule, batch in bad.items():
-        failed = [r for r in results(settings, batch_id=batch, rule=rule) if r["verdict"] == "fail"]
+    for rule, organisation in bad.items():
+        failed = [r for r in results(settings, organisation=organisation, rule=rule) if r["verdict"] == "fail"]
         assert failed and failed[0]["failed"] > 0 and failed[0]["examined"] >= failed[0]["failed"], rule
 
 
@@ -153,14 +156,15 @@ def test_a_share_of_few_rows_is_not_examined_rather_than_passed_or_failed(settin
     assert states(settings) == {batch: "released"} and outcome.ok
 
 
-def test_a_batch_of_rejected_files_alone_is_reported_without_a_state(settings: Settings, deliver: Deliver) -> None:
-    batch = deliver([], status="rejected", rows_read=0, reason_code="empty_file")
+def test_a_rejected_file_without_any_batch_is_reported_once(settings: Settings, deliver: Deliver) -> None:
+    deliver([], status="rejected", rows_read=0, reason_code="empty_file")
 
-    outcome = run_checkpoint(settings, "lake", "run-1")
+    first = run_checkpoint(settings, "lake", "run-1")
+    second = run_checkpoint(settings, "lake", "run-2")
 
-    (row,) = results(settings, batch_id=batch, rule="lake.books.file_rejected")
-    assert (row["verdict"], row["severity"]) == ("fail", "warning")
-    assert states(settings) == {} and outcome.ok
+    (row,) = results(settings, rule="lake.files.rejected")
+    assert (row["verdict"], row["severity"], row["run_id"]) == ("fail", "warning", "run-1")
+    assert first.ok and first.examined and second.examined == 0
 
 
 def test_a_repeated_judgement_replaces_its_rows(settings: Settings, deliver: Deliver) -> None:
@@ -182,7 +186,8 @@ def test_every_result_names_what_it_is_about(settings: Settings, deliver: Delive
     rows = results(settings)
     assert outcome.examined == sum(r["verdict"] in {"pass", "fail"} for r in rows)
     for row in rows:
-        wanted = ("run_id", "rule", "description_zh", "organisation", "feed", "batch_id", "examined", "failed", "checked_at")
+        batch = ("batch_id",) if not row["rule"].startswith("lake.files.") else ()
+        wanted = ("run_id", "rule", "description_zh", "organisation", "feed", "examined", "failed", "checked_at", *batch)
         assert all(row[name] is not None for name in wanted)
         assert row["severity"] in {"critical", "warning", "info"} and row["scope"] in {"organisation", "province"}
 
