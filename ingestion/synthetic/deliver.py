@@ -1,0 +1,219 @@
+"""From records to delivered files: who delivers when, late, corrected, repeated, and with which dirt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingestion.mappings import FeedMapping, Mapping, load_mapping
+from ingestion.synthetic import writers
+from ingestion.synthetic.calibration import document
+from ingestion.synthetic.cells import stream
+from ingestion.synthetic.dialects import delivered_name, dialect
+from ingestion.synthetic.faults import ACCEPTED, CORRECTIONS, KEPT, QUARANTINED, SKIPPED, SUPERSEDED, Batch, faults_of
+from ingestion.synthetic.records import Records
+from ingestion.synthetic.truth import Truth
+
+REPEATED_ROWS, BROKEN_ROWS = 0.003, 0.0005
+ENOUGH = 40  # a delivery with fewer candidates may go without a fault
+
+
+@dataclass
+class Parcel:
+    """The rows of one delivery: positions in the records, and which of them no further fault may touch."""
+
+    rows: np.ndarray
+    blocked: np.ndarray
+    broken: dict[int, str] = field(default_factory=dict)
+
+
+def organisations() -> dict[str, dict]:
+    """The delivery plan by organisation."""
+    return document("delivery")["organisations"]
+
+
+def _some(candidates: np.ndarray, rate: float, least: int, rng: np.random.Generator) -> np.ndarray:
+    """A random share of the candidates, at least `least` where there are enough of them; in order."""
+    count = max(round(len(candidates) * rate), least if len(candidates) >= ENOUGH else 0)
+    return np.sort(rng.choice(candidates, min(count, len(candidates)), replace=False))
+
+
+class Post:
+    """Delivers records into a landing folder and tells the truth about it."""
+
+    def __init__(self, landing: Path, truth: Truth, seed: int):
+        self.landing, self.truth, self.seed = landing, truth, seed
+
+    def deliver(self, made: Records) -> None:
+        """Write all deliveries of one feed of one organisation."""
+        plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
+        rng, when = stream(self.seed, "deliver", made.organisation, made.feed), np.array(plan["dates"], dtype="datetime64[D]")
+        slot = np.searchsorted(when, made.known_on, side="left")
+        late = (rng.random(len(made)) < plan["late"]) & (slot < len(when) - 1)
+        slot = slot + late
+        self.truth.unique_records[f"{made.organisation} {made.feed}"] = int((slot < len(when)).sum())
+        words = dialect(made, mapping.resolved(made.feed))
+        carried = np.empty(0, dtype=np.int64)
+        for k, day in enumerate(plan["dates"]):
+            due = np.flatnonzero(slot == k)
+            due = due[np.argsort(made.known_on[due], kind="stable")]
+            if len(due) + len(carried) == 0:
+                continue
+            carried = self._one(made, words, mapping, day, due, carried, late, k, is_last=k == len(when) - 1, rng=rng)
+        self._repeat(made, plan, mapping)
+
+    def _one(
+        self,
+        made: Records,
+        words: pa.Table,
+        mapping: Mapping,
+        day: date,
+        due: np.ndarray,
+        carried: np.ndarray,
+        late: np.ndarray,
+        number: int,
+        *,
+        is_last: bool,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """One delivery; returns the rows whose correction the next one brings."""
+        plan, feed = organisations()[made.organisation], mapping.resolved(made.feed)
+        least = 1 if number == 0 else 0
+        reference = made.organisation == "REF"
+        # repeated rows go to any place after the row they repeat
+        repeated = _some(np.arange(len(due)), 0 if reference else REPEATED_ROWS, 0 if reference else least, rng)
+        place = repeated + 0.5 + rng.random(len(repeated)) * (len(due) - repeated)
+        order = np.argsort(np.r_[np.arange(len(due)), place, np.full(len(carried), np.inf)], kind="stable")
+        rows = np.r_[due, due[repeated], carried][order]
+        origin = np.r_[np.zeros(len(due)), np.ones(len(repeated)), np.full(len(carried), 2)][order].astype(int)
+        blocked = np.isin(rows, due[repeated]) | (origin == 2)
+        batch = Batch(feed, made.table.take(pa.array(rows)), words.take(pa.array(rows)))
+        changes: list[tuple[np.ndarray, str | None, str, str, str | None]] = [
+            (np.flatnonzero(origin == 1), None, "repeated_row", QUARANTINED, "duplicate_row"),
+            (np.flatnonzero((origin == 0) & late[rows]), None, "late_record", ACCEPTED, None),
+            (np.flatnonzero(origin == 2), None, "correction", ACCEPTED, None),
+        ]
+        # records that a later delivery puts right
+        wrong = np.empty(0, dtype=np.int64)
+        if not is_last and plan["corrected"] and made.feed in CORRECTIONS:
+            name, where, make = CORRECTIONS[made.feed]
+            wrong = _some(np.flatnonzero(~blocked & where(batch)), plan["corrected"], least, rng)
+            self._put(batch, name, wrong, make(batch, wrong))
+            blocked[wrong] = True
+            changes.append((wrong, name, "wrong_until_corrected", SUPERSEDED, None))
+        broken: dict[int, str] = {}
+        kind = plan["feeds"][made.feed]["format"]
+        if not reference and kind in {"csv", "zip"}:
+            at = _some(np.flatnonzero(~blocked), BROKEN_ROWS, least if len(rows) >= 300 else 0, rng)
+            broken = {int(row): (writers.CUT if rng.random() < 0.5 else writers.EXTRA) for row in at}
+            blocked[at] = True
+            changes.append((at, None, "column_count", QUARANTINED, "column_count"))
+        for fault in faults_of(made.feed):
+            if not batch.has(fault.field):
+                continue
+            can = ~blocked & batch.given(fault.field) if fault.where is None else ~blocked & fault.where(batch)
+            at = _some(np.flatnonzero(can), fault.rate, least, rng)
+            if len(at) == 0:
+                continue
+            for name, texts in fault.make(batch, at, rng).items():
+                self._put(batch, name, at, texts)
+            blocked[at] = True
+            changes.append((at, fault.field, fault.name, fault.expected, fault.reason))
+        self._write(made, batch.delivered, feed, day, rows, broken, changes)
+        return rows[wrong]
+
+    @staticmethod
+    def _put(batch: Batch, name: str, at: np.ndarray, texts: pa.Array) -> None:
+        column = delivered_name(batch.mapping, name)
+        mask = np.zeros(batch.delivered.num_rows, dtype=bool)
+        mask[at] = True
+        replaced = pc.replace_with_mask(batch.delivered[column].combine_chunks(), pa.array(mask), texts)
+        batch.delivered = batch.delivered.set_column(batch.delivered.column_names.index(column), column, replaced)
+
+    def _folder(self, made: Records, mapping: Mapping, day: date) -> Path:
+        return self.landing / mapping.source / made.organisation / (mapping.feeds[made.feed].folder or made.feed) / day.isoformat()
+
+    def _write(
+        self,
+        made: Records,
+        table: pa.Table,
+        feed: FeedMapping,
+        day: date,
+        rows: np.ndarray,
+        broken: dict[int, str],
+        changes: list[tuple[np.ndarray, str | None, str, str, str | None]],
+    ) -> None:
+        plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
+        spec, size = plan["feeds"][made.feed], document("delivery")["part_rows"]
+        encoding = feed.encoding or "utf-8"
+        other = plan.get("wrong_encoding")
+        is_wrong = bool(other) and other["delivered"] == day
+        parts = range(0, len(rows), size)
+        names = []
+        for part, start in enumerate(parts, 1):
+            name = spec["file"].format(date=f"{day:%Y%m%d}") + (f"_{part:02d}" if len(parts) > 1 else "")
+            names.append(
+                writers.write(
+                    self._folder(made, mapping, day),
+                    name,
+                    spec["format"],
+                    table.slice(start, size),
+                    encoding=other["encoding"] if is_wrong else encoding,
+                    delimiter=feed.delimiter,
+                    bom=plan.get("bom", False),
+                    sheet=feed.sheet,
+                    broken={row - start: how for row, how in broken.items() if start <= row < start + size},
+                )
+            )
+            self.truth.file(made.organisation, made.feed, day, names[-1], made.person[rows[start : start + size]])
+        file_names = pa.array(names)
+        for at, name, fault, expected, reason in changes:
+            self.truth.planted(
+                made.organisation, made.feed, day, file_names.take(pa.array(at // size)), at % size + 1, name, fault, expected, reason
+            )
+        if is_wrong:
+            self.truth.planted(
+                made.organisation,
+                made.feed,
+                day,
+                file_names,
+                np.zeros(len(names), dtype=np.int64),
+                None,
+                "encoding_mismatch",
+                KEPT,
+                "encoding_mismatch",
+            )
+
+    def _repeat(self, made: Records, plan: dict, mapping: Mapping) -> None:
+        """Deliver a file again, unchanged, under another name."""
+        for again in plan.get("repeat", ()):
+            if again["feed"] != made.feed:
+                continue
+            source = self._folder(made, mapping, again["delivered"])
+            target = self._folder(made, mapping, again["again"])
+            for part, path in enumerate(sorted(source.glob("*")) if source.exists() else [], 1):
+                target.mkdir(parents=True, exist_ok=True)
+                name = f"{again['file']}_{part:02d}{path.suffix}"
+                (target / name).write_bytes(path.read_bytes())
+                first = next(
+                    f
+                    for f in self.truth.files
+                    if f["file_name"] == path.name and f["feed"] == made.feed and f["organisation"] == made.organisation
+                )
+                self.truth.files.append({**first, "delivered_on": again["again"].isoformat(), "file_name": name, "is_repeat": True})
+                self.truth.planted(
+                    made.organisation,
+                    made.feed,
+                    again["again"],
+                    pa.array([name]),
+                    np.zeros(1, dtype=np.int64),
+                    None,
+                    "repeated_delivery",
+                    SKIPPED,
+                    "duplicate_file",
+                )

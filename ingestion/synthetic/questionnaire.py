@@ -1,0 +1,237 @@
+"""The national platform's risk questionnaire: all 111 fields, answered as the person lived, with skip logic and female section."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from ingestion.contracts import contract
+from ingestion.synthetic.calibration import document
+from ingestion.synthetic.cells import Text, choose, constant, dates, decimal, draw, flags, join, keep, padded, pick, stream, whole
+from ingestion.synthetic.life import FAMILY_SLOTS, PREVALENT, Life
+from ingestion.synthetic.people import FEMALE, MALE, People, counties, names
+from ingestion.synthetic.records import Records, records
+
+ORGANISATION = "NP14"
+STAFF = 400
+
+
+def _several(rng: np.random.Generator, where: np.ndarray, options: dict[str, float]) -> Text:
+    """Multiple choice: each option with its own chance, at least one, in code order, joined by a semicolon."""
+    n, chances = len(where), np.array(list(options.values()))
+    chosen = rng.random((n, len(options))) < chances
+    chosen[np.arange(n), draw(rng, chances, n)] |= ~chosen.any(axis=1)
+    bits = chosen @ (1 << np.arange(len(options)))
+    labels = [";".join(code for i, code in enumerate(options) if mask >> i & 1) for mask in range(1 << len(options))]
+    return pick(labels, bits, where)
+
+
+def _family(life: Life, person: np.ndarray) -> dict[str, Text]:
+    """Relatives with cancer, their cancers and ages, in parallel lists."""
+
+    def listed(values: np.ndarray) -> Text:
+        text = whole(values[:, 0], values[:, 0] > 0)
+        for slot in range(1, FAMILY_SLOTS):
+            text = choose(values[:, slot] > 0, join(text, ";", whole(values[:, slot])), text)
+        return text
+
+    risk = life.risk
+    return {
+        "fh_any_cancer": flags(risk.relatives[person] > 0),
+        "fh_relation": listed(risk.relation[person]),
+        "fh_cancer_type": listed(risk.relative_cancer[person]),
+        "fh_age_at_dx": listed(risk.relative_age[person]),
+    }
+
+
+def _diet(rng: np.random.Generator, n: int) -> dict[str, Text]:
+    out: dict[str, Text] = {}
+    shares = rng.dirichlet([8, 5, 5, 3, 2, 1.5, 1.5, 1], n)
+    foods = ["vegetable", "fruit", "meat_egg_milk", "bean", "pickled_veg", "processed_meat", "fried"]
+    often = [(70, 18, 9, 3), (38, 27, 22, 13), (46, 28, 18, 8), (22, 30, 30, 18), (16, 14, 25, 45), (4, 8, 25, 63), (4, 9, 27, 60)]
+    for i, (food, weights) in enumerate(zip(foods, often, strict=True)):
+        out[f"diet_{food}_freq"] = pick("1234", draw(rng, weights, n))
+        out[f"diet_{food}_share_pct"] = decimal(np.floor(shares[:, i] * 1000) / 10, 1)
+    out["diet_garlic_freq"] = pick("1234", draw(rng, (28, 26, 25, 21), n))
+    out["diet_salt_preference"] = pick("123", draw(rng, (42, 43, 15), n))
+    out["diet_hot_scalding"] = flags(rng.random(n) < 0.34)
+    return out
+
+
+def _smoking(life: Life, person: np.ndarray, female: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
+    n, status, age = len(person), life.risk.smoking[person], life.risk.age[person]
+    ever, stopped = status > 0, status == 2
+    start = np.minimum(rng.normal(21, 4, n).clip(12, 35).astype(int), age - 2)
+    quit_years = np.where(stopped, 1 + (rng.random(n) * np.minimum(20, age - start - 1)).astype(int), 0)
+    years = np.maximum(age - start - quit_years, 1)
+    never_woman = female & (status == 0)
+    return {
+        "smoking_status": whole(status),
+        "smoking_start_age": whole(start, ever),
+        "cigarettes_per_day": whole(rng.choice([5, 8, 10, 15, 20, 30], n, p=[0.1, 0.08, 0.28, 0.17, 0.32, 0.05]), ever),
+        "smoking_years": whole(years, ever),
+        "smoking_months": whole(rng.integers(0, 12, n), ever),
+        "quit_years": whole(quit_years, stopped),
+        "quit_months": whole(rng.integers(0, 12, n), stopped),
+        "shs_home_30py_20y": keep(flags(rng.random(n) < 0.17), never_woman),
+        "shs_work_30py_20y": keep(flags(rng.random(n) < 0.05), never_woman),
+    }
+
+
+def _drinking(rng: np.random.Generator, male: np.ndarray, age: np.ndarray) -> dict[str, Text]:
+    n = len(male)
+    regular = rng.random(n) < np.where(male, 0.22, 0.02)
+    options = {"1": 0.35, "2": 0.25, "5": 0.5, "3": 0.08, "4": 0.06}
+    kinds = _several(rng, regular, options)
+    out = {"alcohol_regular": flags(regular), "alcohol_types": kinds}
+    drinks = {
+        "1": ("beer_ml_per_day", "beer_years", [300, 500, 600, 1000]),
+        "2": ("liquor_low_liang_per_day", "liquor_low_years", [1, 2, 3]),
+        "5": ("liquor_high_liang_per_day", "liquor_high_years", [1, 1.5, 2, 3, 4]),
+        "3": ("wine_ml_per_day", "wine_years", [100, 150, 200]),
+        "4": ("rice_wine_liang_per_day", "rice_wine_years", [1, 2, 3]),
+    }
+    chosen = pa.compute.fill_null(kinds, "")
+    for code, (amount, years, sizes) in drinks.items():
+        takes = pa.compute.match_substring(chosen, code).to_numpy(zero_copy_only=False)
+        out[amount] = pick([f"{s:g}" for s in sizes], rng.integers(len(sizes), size=n), takes)
+        out[years] = whole(1 + (rng.random(n) * np.minimum(35, age - 20)).astype(int), takes)
+    return out
+
+
+def _history(life: Life, person: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
+    n = len(person)
+    known = life.known_other_cancer[person] | (life.route[person] == PREVALENT)
+    resp, ugi, liver = rng.random(n) < 0.07, rng.random(n) < 0.13, rng.random(n) < 0.05
+    bowel, other = rng.random(n) < np.where(life.state[person] > 0, 0.11, 0.06), rng.random(n) < 0.36
+    resp_kinds = _several(rng, resp, {"1": 0.45, "2": 0.12, "3": 0.06, "4": 0.2, "99": 0.2})
+    ugi_kinds = _several(rng, ugi, {"1": 0.01, "2": 0.4, "3": 0.05, "4": 0.15, "5": 0.01, "6": 0.01, "7": 0.1, "99": 0.35})
+    liver_kinds = _several(rng, liver, {"1": 0.5, "2": 0.06, "3": 0.05, "99": 0.4})
+    bowel_kinds = _several(rng, bowel, {"1": 0.45, "2": 0.45, "99": 0.15})
+
+    def has(kinds: Text, code: str) -> np.ndarray:
+        return pa.compute.match_substring_regex(pa.compute.fill_null(kinds, ""), f"(^|;){code}(;|$)").to_numpy(zero_copy_only=False)
+
+    return {
+        "hx_any_cancer": flags(known),
+        "hx_chronic_resp": flags(resp),
+        "hx_resp_diseases": resp_kinds,
+        "hx_resp_other": keep(pick(["支气管哮喘", "慢性支气管炎", "支气管扩张"], rng.integers(3, size=n)), has(resp_kinds, "99")),
+        "tb_cured_ge2y": keep(flags(rng.random(n) < 0.9), has(resp_kinds, "4")),
+        "hx_ugi": flags(ugi),
+        "hx_ugi_diseases": ugi_kinds,
+        "hx_ugi_other": keep(pick(["浅表性胃炎", "胃溃疡", "反流性食管炎"], rng.integers(3, size=n)), has(ugi_kinds, "99")),
+        "hx_ugi_hgin": keep(flags(rng.random(n) < 0.01), ugi),
+        "hx_liver": flags(liver),
+        "hx_liver_diseases": liver_kinds,
+        "hx_liver_other": keep(pick(["脂肪肝", "肝囊肿", "肝血管瘤"], rng.integers(3, size=n)), has(liver_kinds, "99")),
+        "hx_bowel": flags(bowel),
+        "hx_bowel_diseases": bowel_kinds,
+        "hx_bowel_other": keep(pick(["阑尾炎术后", "肠易激综合征", "痔疮"], rng.integers(3, size=n)), has(bowel_kinds, "99")),
+        "fdr_fap": flags(rng.random(n) < 0.0008),
+        "hx_other": flags(other),
+        "hx_other_diseases": _several(rng, other, {"1": 0.65, "2": 0.35, "3": 0.28}),
+    }
+
+
+def _female(female: np.ndarray, age: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
+    n = len(female)
+
+    def asked(chance: float | np.ndarray) -> np.ndarray:
+        return female & (rng.random(n) < chance)
+
+    stop_age = np.minimum(rng.normal(50, 3, n).clip(40, 58).astype(int), age)
+    stopped = female & (age >= stop_age) & (age > 45)
+    hormones = np.where(rng.random(n) < 0.03, rng.integers(1, 3, n), 0)
+    birth, biopsy = asked(0.95), asked(0.04)
+    fed = birth & (rng.random(n) < 0.9)
+    breast, ovary = asked(0.012), asked(0.004)
+    return {
+        "menarche_age": whole(rng.normal(14.5, 1.5, n).clip(10, 19).astype(int), female),
+        "menopause_flag": keep(flags(stopped), female),
+        "menopause_age": whole(stop_age, stopped),
+        "hrt_type": whole(hormones, female),
+        "hrt_years": decimal(rng.integers(1, 13, n) / 2, 1, female & (hormones > 0)),
+        "live_birth_flag": keep(flags(birth), female),
+        "first_live_birth_age": whole(rng.normal(24, 3, n).clip(17, 38).astype(int), birth),
+        "breastfeeding_flag": keep(flags(fed), female),
+        "breastfeeding_months": whole(rng.integers(4, 37, n), fed),
+        "breast_biopsy_flag": keep(flags(biopsy), female),
+        "breast_biopsy_count": whole(1 + (rng.random(n) < 0.15), biopsy),
+        "fdr_breast_cancer": keep(flags(asked(0.02)), female),
+        "sdr_breast_cancer_lt50": keep(flags(breast), female),
+        "sdr_breast_cancer_lt50_count": whole(np.ones(n), breast),
+        "sdr_ovarian_cancer_lt50": keep(flags(ovary), female),
+        "sdr_ovarian_cancer_lt50_count": whole(np.ones(n), ovary),
+    }
+
+
+def survey_numbers(person: np.ndarray) -> Text:
+    """Questionnaire number of a person, as the screening centre quotes it."""
+    return join("Q14", padded(person, 8))
+
+
+def questionnaires(people: People, life: Life, seed: int) -> Records:
+    """One filled questionnaire per surveyed resident."""
+    rng, person = stream(seed, "questionnaire"), np.flatnonzero(people.is_surveyed)
+    n, index, pools = len(person), pa.array(person), document("pools")
+    sex, age, survey = people.sex[person], life.risk.age[person], people.survey_date[person]
+    male, female = sex == MALE, sex == FEMALE
+    county = [c.code for c in counties()]
+    native = people.county[person]
+    minority = rng.random(n) < 0.004
+    exposed = rng.random(n) < 0.06
+    cook = rng.random(n) < np.where(female, 0.93, 0.45)
+    height, weight = life.risk.height_cm[person], life.risk.weight_tenths[person]
+    staff_sex = np.where(stream(seed, "interviewers").random(STAFF) < 0.3, MALE, FEMALE)
+    staff_names = names(stream(seed, "interviewers", "names"), staff_sex).to_pylist()
+    interviewer, reviewer = rng.integers(STAFF, size=n), rng.integers(STAFF // 10, size=n)
+    landline = join("0351-0", padded(rng.integers(0, 10**6, n), 6))
+    occupation = draw(rng, (9, 5, 9, 7, 38, 14, 7, 9, 2), n)
+    columns = {
+        "person_name": people.name.take(index),
+        "id_card_no": people.id_card.take(index),
+        "birth_date": dates(people.birth[person]),
+        "sex_code": whole(sex),
+        "mobile_phone": people.phone.take(index),
+        "landline_phone": keep(landline, rng.random(n) < 0.08),
+        "native_province": pick(["14"], np.zeros(n, dtype=int)),
+        "native_city": pick([c[:4] for c in county], native),
+        "native_county": pick(county, native),
+        "ethnicity_code": choose(minority, pick("345678", rng.integers(6, size=n)), constant("1", n)),
+        "residence_address": people.address.take(index),
+        "employer": keep(pick(pools["employers"], rng.integers(len(pools["employers"]), size=n)), (age < 60) & (rng.random(n) < 0.5)),
+        "contact1_phone": keep(people.phone.take(pa.array(np.maximum(person - 1, 0))), rng.random(n) < 0.7),
+        "contact2_phone": keep(people.phone.take(pa.array(np.maximum(person - 2, 0))), rng.random(n) < 0.15),
+        "height_cm": whole(height),
+        "weight_kg": decimal(weight / 10, 1),
+        "waist_cm": whole((weight * 1000 / height**2 * 2.4 + 26 + rng.normal(0, 4, n)).clip(55, 140)),
+        "education_level": pick("123456", draw(rng, (4, 22, 41, 21, 8, 4), n)),
+        "marital_status": pick("123456", draw(rng, (1.5, 87, 3, 3, 5, 0.5), n)),
+        "occupation": pick(["1", "2", "3", "4", "5", "6", "7", "8", "99"], occupation),
+        "occupation_other": pick(["自由职业", "司机", "个体"], rng.integers(3, size=n), occupation == 8),
+        "occ_exposure_ge1y": flags(exposed),
+        "occ_exposure_agents": _several(rng, exposed, {"1": 0.12, "2": 0.3, "3": 0.7}),
+        **_diet(rng, n),
+        "kitchen_fume_level": pick("1234", draw(rng, (16, 58, 20, 6), n)),
+        "cooking_years": whole((rng.random(n) * (age - 18)).astype(int), cook),
+        "cooking_months": whole(rng.integers(0, 12, n), cook),
+        "cooking_times_per_week": whole(rng.choice([3, 5, 7, 10, 14, 21], n), cook),
+        **_smoking(life, person, female, rng),
+        **_drinking(rng, male, age),
+        "exercise_regular": flags(rng.random(n) < 0.32),
+        **_history(life, person, rng),
+        **_family(life, person),
+        **_female(female, age, rng),
+        "respondent_signature": people.name.take(index),
+        "survey_date": dates(survey),
+        "interviewer_code": join("D", padded(interviewer, 4)),
+        "interviewer_name": pick(staff_names, interviewer),
+        "reviewer_code": join("S", padded(reviewer, 3)),
+        "reviewer_name": pick(staff_names, reviewer),
+    }
+    columns["ethnicity_other"] = keep(
+        constant("土家族", n), pa.compute.fill_null(pa.compute.equal(columns["ethnicity_code"], "8"), False).to_numpy(zero_copy_only=False)
+    )
+    ordered = {f.name: columns[f.name] for f in contract("questionnaire").fields if not f.derivation}
+    return records(ORGANISATION, "questionnaire", ordered, person, survey + rng.integers(1, 10, n).astype("timedelta64[D]"))

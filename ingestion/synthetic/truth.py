@@ -1,0 +1,218 @@
+"""The truth beside the extracts: who each record is about, how each person fares, what was planted. The pipeline never reads it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingestion.synthetic.calibration import column
+from ingestion.synthetic.cells import Text, dates, missing, pick, whole
+from ingestion.synthetic.life import FIT_NEGATIVE, FIT_POSITIVE, Life
+from ingestion.synthetic.people import People, counties
+from ingestion.synthetic.records import NOBODY
+
+PLANTED = pa.schema(
+    [
+        ("organisation", pa.string()),
+        ("feed", pa.string()),
+        ("delivered_on", pa.date32()),
+        ("file_name", pa.string()),
+        ("row", pa.int64()),
+        ("field", pa.string()),
+        ("fault", pa.string()),
+        ("expected", pa.string()),
+        ("expected_reason_code", pa.string()),
+    ]
+)
+RECORD_PERSON = pa.schema(
+    [
+        ("organisation", pa.dictionary(pa.int32(), pa.string())),
+        ("feed", pa.dictionary(pa.int32(), pa.string())),
+        ("delivered_on", pa.date32()),
+        ("file_name", pa.dictionary(pa.int32(), pa.string())),
+        ("row", pa.int32()),
+        ("person_no", pa.int32()),
+    ]
+)
+REFERENCES = pa.schema([("person_no", pa.int32()), ("organisation", pa.string()), ("local_no", pa.string())])
+
+
+def _same(value: str, n: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), pa.array([value]))
+
+
+class Truth:
+    """Collects the truth while files are written; `close` writes what is left."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._records = pq.ParquetWriter(folder / "record_person.parquet", RECORD_PERSON, compression="zstd")
+        self._planted: list[pa.Table] = []
+        self._references: list[pa.Table] = []
+        self.files: list[dict[str, object]] = []
+        self.unique_records: dict[str, int] = defaultdict(int)
+
+    def file(self, organisation: str, feed: str, delivered_on: date, file_name: str, person: np.ndarray, *, repeated: bool = False) -> None:
+        """One delivered file: whom each row is about."""
+        n = len(person)
+        self.files.append(
+            {
+                "organisation": organisation,
+                "feed": feed,
+                "delivered_on": delivered_on.isoformat(),
+                "file_name": file_name,
+                "rows": n,
+                "is_repeat": repeated,
+            }
+        )
+        columns = [_same(organisation, n), _same(feed, n), pa.repeat(pa.scalar(delivered_on, pa.date32()), n), _same(file_name, n)]
+        rows = pa.array(np.arange(1, n + 1, dtype=np.int32))
+        self._records.write_table(
+            pa.table([*columns, rows, pa.array(person.astype(np.int32))], schema=RECORD_PERSON), row_group_size=1 << 20
+        )
+
+    def planted(
+        self,
+        organisation: str,
+        feed: str,
+        delivered_on: date,
+        file_names: Text,
+        rows: np.ndarray,
+        field: str | None,
+        fault: str,
+        expected: str,
+        reason: str | None,
+    ) -> None:
+        """Faults of one kind in one delivery; rows count from 1, and are missing for a fault of a whole file."""
+        n = len(rows)
+        if n == 0:
+            return
+        columns = [
+            *(pa.repeat(pa.scalar(v, pa.string()), n) for v in (organisation, feed)),
+            pa.repeat(pa.scalar(delivered_on, pa.date32()), n),
+            file_names,
+            pa.array(rows, mask=rows < 1, type=pa.int64()),
+            *(pa.repeat(pa.scalar(v, pa.string()), n) for v in (field, fault, expected, reason)),
+        ]
+        self._planted.append(pa.table(columns, schema=PLANTED))
+
+    def references(self, organisation: str, person: np.ndarray, local: Text) -> None:
+        """An organisation's own numbers of people."""
+        table = pa.table([pa.array(person.astype(np.int32)), pa.repeat(pa.scalar(organisation), len(person)), local], schema=REFERENCES)
+        self._references.append(table.filter(pa.array(person != NOBODY)))
+
+    def close(self, people: People, life: Life, *, seed: int, scale: int) -> None:
+        """Write the tables about persons, the planted faults and the counts."""
+        self._records.close()
+        planted = pa.concat_tables([PLANTED.empty_table(), *self._planted]).sort_by(
+            [(name, "ascending") for name in ("organisation", "feed", "delivered_on", "file_name", "row", "field", "fault")]
+        )
+        pq.write_table(planted, self.folder / "planted_faults.parquet", compression="zstd")
+        pq.write_table(_persons(people, self._references), self.folder / "person.parquet", compression="zstd")
+        state = person_state(people, life)
+        pq.write_table(state, self.folder / "person_state.parquet", compression="zstd")
+        summary = {
+            "seed": seed,
+            "scale": scale,
+            "persons": len(people),
+            "residents": people.residents,
+            "surveyed": int(people.is_surveyed.sum()),
+            "high_risk": int(life.high_risk.sum()),
+            "fit_done": int(np.isin(life.fit_result, (FIT_NEGATIVE, FIT_POSITIVE)).sum()),
+            "fit_positive": int((life.fit_result == FIT_POSITIVE).sum()),
+            "colonoscopies": int(life.colonoscopy_done.sum()),
+            "cancers": int(life.has_cancer.sum()),
+            "rows": sum(int(str(f["rows"])) for f in self.files),
+            "planted": dict(sorted(Counter(planted["fault"].to_pylist()).items())),
+            "expected": dict(sorted(Counter(planted["expected"].to_pylist()).items())),
+            "records": dict(sorted(self.unique_records.items())),
+            "files": sorted(self.files, key=lambda f: tuple(str(f[k]) for k in ("organisation", "feed", "delivered_on", "file_name"))),
+        }
+        (self.folder / "counts.json").write_text(json.dumps(summary, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _persons(people: People, references: list[pa.Table]) -> pa.Table:
+    """One row per person with the own numbers that organisations gave."""
+    found = pa.concat_tables([REFERENCES.empty_table(), *references])
+    order = np.lexsort(
+        (
+            found["local_no"].to_numpy(zero_copy_only=False).astype(str),
+            found["organisation"].to_numpy(zero_copy_only=False).astype(str),
+            found["person_no"].to_numpy(),
+        )
+    )
+    found = found.take(pa.array(order))
+    counts = np.bincount(found["person_no"].to_numpy(), minlength=len(people))
+    offsets = pa.array(np.r_[0, np.cumsum(counts)].astype(np.int32))
+    pairs = pa.StructArray.from_arrays(
+        [found["organisation"].combine_chunks(), found["local_no"].combine_chunks()], ["organisation", "local_no"]
+    )
+    return pa.table(
+        {
+            "person_no": pa.array(np.arange(len(people), dtype=np.int32)),
+            "is_resident": pa.array(people.is_resident),
+            "person_name": people.name,
+            "id_card_no": people.id_card,
+            "mobile_phone": people.phone,
+            "residence_address": people.address,
+            "sex_code": whole(people.sex),
+            "birth_date": pa.array(people.birth),
+            "county_code": pick([c.code for c in counties()], people.county),
+            "references": pa.ListArray.from_arrays(offsets, pairs),
+        }
+    )
+
+
+def person_state(people: People, life: Life) -> pa.Table:
+    """One row per person: the course of colorectal screening, disease and treatment as it really was."""
+    cancer = life.has_cancer
+    tnm = {part: pick(column("tnm", part), life.tnm, cancer) for part in ("t", "n", "m", "stage")}
+
+    def day(values: np.ndarray) -> pa.Array:
+        return dates(values).cast(pa.date32())
+
+    treatments = [life.neoadjuvant_date, life.surgery_date, life.systemic_date, life.resection_date]
+    treated = cancer & np.any([~missing(t) for t in treatments], axis=0)
+    columns = {
+        "person_no": pa.array(np.arange(len(people), dtype=np.int32)),
+        "is_resident": pa.array(people.is_resident),
+        "survey_date": day(people.survey_date),
+        "age_at_survey": pa.array(life.risk.age, mask=~people.is_surveyed),
+        "is_known_cancer": pa.array(
+            life.known_other_cancer
+            | (cancer & (life.diagnosis_date < np.where(people.is_surveyed, people.survey_date, np.datetime64("1900-01-01"))))
+        ),
+        "is_high_risk": pa.array(life.high_risk),
+        "nhc_2024_score": pa.array(life.risk.score, mask=~people.is_surveyed),
+        **{f"points_{name}": pa.array(points, mask=~people.is_surveyed) for name, points in life.risk.points.items()},
+        "is_screened": pa.array(~missing(life.fit_date) | life.colonoscopy_done),
+        "fit_date": day(life.fit_date),
+        "fit_result_code": whole(life.fit_result, life.fit_result > 0),
+        "colonoscopy_date": day(life.colonoscopy_date),
+        "is_colonoscopy_done": pa.array(life.colonoscopy_done),
+        "neoplasia": pick(["none", "non_advanced_adenoma", "advanced_adenoma", "cancer"], life.state),
+        "has_cancer_diagnosis": pa.array(cancer),
+        "route": pick(["", "screening", "symptom", "earlier"], life.route, cancer),
+        "diagnosis_date": day(life.diagnosis_date),
+        "site_icd10_code": pick(column("colon_sites", "icd10"), life.site, cancer),
+        **{f"{part}_category" if part != "stage" else "stage": text for part, text in tnm.items()},
+        "stage_group": whole(life.stage_group, cancer),
+        "hospital": pick(["H1401", "H1402"], life.hospital, ~missing(life.workup_date)),
+        "workup_date": day(life.workup_date),
+        "surgery_date": day(life.surgery_date),
+        "systemic_treatment_date": day(life.systemic_date),
+        "neoadjuvant_date": day(life.neoadjuvant_date),
+        "endoscopic_resection_date": day(life.resection_date),
+        "is_treated": pa.array(treated),
+        "is_dead": pa.array(~missing(life.death_date)),
+        "death_date": day(life.death_date),
+        "died_of_cancer": pa.array(life.died_of_cancer),
+    }
+    return pa.table(columns)
