@@ -46,6 +46,7 @@ create table if not exists vault.person_event (
 );
 """
 ATTRIBUTES = ("person_name", "id_card_no", "sex_code", "birth_date", "mobile_phone", "residence_address")
+UNSAID = {"cast(null as varchar)", "cast(null as date)"}
 SUBJECT_PARTS = {"name": "person_name", **{a: a for a in ATTRIBUTES[1:]}}
 
 
@@ -75,18 +76,18 @@ def opened(settings: Settings, connection: duckdb.DuckDBPyConnection) -> Iterato
 
 def _demographic(columns: dict[str, str]) -> str:
     parts = [columns[a] for a in ("person_name", "birth_date", "sex_code", "mobile_phone")]
-    if "null" in parts:
+    if UNSAID & set(parts):
         return "cast(null as varchar)"
     name = f"regexp_replace(upper({parts[0]}), '[\\s　·•.]', '', 'g')"
     return f"case when length({name}) >= 2 then {name} || '|' || cast({parts[1]} as varchar) || '|' || {parts[2]} || '|' || {parts[3]} end"
 
 
 def subject_columns(contract: Contract) -> dict[str, str]:
-    """Vault attribute → SQL expression over a checked row, `null` where the feed does not say."""
+    """Vault attribute → SQL expression over a checked row, a null where the feed does not say."""
     found = {}
     for part, attribute in SUBJECT_PARTS.items():
         field = contract.subject_field(part)
-        found[attribute] = f'"{field.name}"' if field else "null"
+        found[attribute] = f'"{field.name}"' if field else f"cast(null as {'date' if part == 'birth_date' else 'varchar'})"
     return found
 
 
@@ -141,7 +142,7 @@ def identify(
         inner join vault.identity as i on i.kind = s.kind and i.organisation = s.organisation and i.key = s.key
         """
     )
-    if any(e != "null" for e in columns.values()):
+    if set(columns.values()) - UNSAID:
         stated = "(id_card_no is not null or person_name is not null or mobile_phone is not null or birth_date is not null)"
         connection.execute(
             f"""

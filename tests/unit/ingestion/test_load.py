@@ -1,0 +1,193 @@
+"""Deliveries as they come: good rows, bad rows, bad files, repeats and corrections; the books balance in every case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.settings import Settings
+from ingestion import lake, load, ops, sealing
+from tests.unit.ingestion.lakehouse import ask, load_all
+
+SURGERY = {"columns": {"surgery_no": "流水号", "patient_no": "病案号", "surgery_date": "日期", "procedure_name": "术式"}}
+PATIENT = {"columns": {"patient_no": "no", "person_name": "xm", "id_card_no": "zjhm", "birth_date": "csrq", "sex_code": "xb", "mobile_phone": "sjhm"}}
+HEADER = "流水号,病案号,日期,术式\n"
+
+
+@pytest.fixture
+def hospital(describe: Callable) -> None:
+    describe("H1", "hospital", {"surgery": {**SURGERY, "encoding": "gb18030"}, "patient": PATIENT})
+
+
+def books(settings: Settings) -> list[tuple]:
+    return [
+        (r["file_name"], r["status"], r["reason_code"], r["rows_read"], r["rows_accepted"], r["rows_quarantined"])
+        for r in sorted(ops.rows(settings.ops_url, ops.file_ledger), key=lambda r: (r["delivered_on"], r["file_name"]))
+    ]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_bad_row_goes_to_quarantine_with_its_reasons_and_its_neighbours_go_on(settings: Settings, land: Callable[..., Path]) -> None:
+    text = HEADER + "1,a,2024-05-01,乙状结肠切除术\n2,,2024-05-01,阑尾切除术\n3,c,20240199,胃大部切除术\n4,d,2024-05-02\n5,e,2024-05-03,右半结肠切除术\n"
+    land("hospital/H1/surgery/2024-12-31/s.csv", text, encoding="gb18030")
+    load_all(settings)
+    assert books(settings) == [("s.csv", "loaded", None, 5, 2, 3)]
+    assert ask(settings, "select surgery_no, procedure_name from surgery order by 1") == [("1", "乙状结肠切除术"), ("5", "右半结肠切除术")]
+    assert ask(settings, "select _organisation, feed, _file, _row, field, reason_code from quarantine order by _row") == [
+        ("H1", "surgery", "s.csv", 2, "patient_no", "missing_required"),
+        ("H1", "surgery", "s.csv", 3, "surgery_date", "not_a_date"),
+        ("H1", "surgery", "s.csv", 4, None, "column_count"),
+    ]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_repeated_row_is_quarantined_once_and_the_first_stays(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n1,a,2024-05-01,x\n2,a,2024-05-02,x\n")
+    load_all(settings)
+    assert books(settings) == [("s.csv", "loaded", None, 3, 2, 1)]
+    assert ask(settings, "select _row, reason_code, value_class from quarantine") == [(2, "duplicate_row", "row")]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_the_same_content_under_another_name_or_date_is_recognised_and_skipped(settings: Settings, land: Callable[..., Path]) -> None:
+    text = HEADER + "1,a,2024-05-01,x\n"
+    land("hospital/H1/surgery/2024-12-31/s.csv", text)
+    load_all(settings)
+    land("hospital/H1/surgery/2025-01-31/again.csv", text)
+    load_all(settings)
+    assert books(settings) == [("s.csv", "loaded", None, 1, 1, 0), ("again.csv", "duplicate", "repeated_content", 0, 0, 0)]
+    assert ask(settings, "select count(*) from surgery") == [(1,)]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_corrected_record_keeps_its_key_and_the_old_one_stays_readable(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n")
+    land("hospital/H1/surgery/2025-01-31/s.csv", HEADER + "1,a,2024-05-11,x\n")
+    load_all(settings)
+    assert ask(settings, "select record_key, surgery_date::varchar, _delivered_on::varchar from surgery order by 3") == [
+        ("H1|1", "2024-05-01", "2024-12-31"),
+        ("H1|1", "2024-05-11", "2025-01-31"),
+    ]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_file_that_cannot_be_read_goes_whole_to_quarantine_and_its_neighbours_are_loaded(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/a.csv", HEADER + "1,a,2024-05-01,x\n")
+    land("hospital/H1/surgery/2024-12-31/b.csv", "流水号,病案号,时间\n2,a,2024-05-01\n")
+    land("hospital/H1/surgery/2024-12-31/c.csv", b"")
+    land("hospital/H1/surgery/2024-12-31/d.xlsx", b"PK\x03\x04 not a workbook")
+    land("hospital/H1/nowhere/2024-12-31/e.csv", "a,b\n1,2\n")
+    land("hospital/H9/surgery/2024-12-31/f.csv", "a,b\n1,2\n")
+    load_all(settings)
+    assert [(name, status) for name, status, *_ in books(settings)] == [
+        ("a.csv", "loaded"),
+        ("b.csv", "rejected"),
+        ("c.csv", "rejected"),
+        ("d.xlsx", "rejected"),
+        ("e.csv", "rejected"),
+        ("f.csv", "rejected"),
+    ]
+    whole = ask(settings, "select _file, reason_code, value_class from quarantine order by 1")
+    assert [(f, c) for f, c, _ in whole][:2] == [("b.csv", "missing_columns"), ("c.csv", "empty_file")]
+    assert {(f, c) for f, c, _ in whole} >= {("e.csv", "unknown_folder"), ("f.csv", "no_mapping")}
+    assert {v for _, _, v in whole} == {"file"}
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_rejected_file_is_taken_once_its_mapping_is_mended(settings: Settings, land: Callable[..., Path], describe: Callable) -> None:
+    land("hospital/H1/surgery/2024-12-31/b.csv", "流水号,病案号,时间\n2,a,2024-05-01\n")
+    load_all(settings)
+    describe("H1", "hospital", {"surgery": {"columns": {"surgery_no": "流水号", "patient_no": "病案号", "surgery_date": "时间"}}})
+    load_all(settings)
+    assert books(settings) == [("b.csv", "loaded", None, 1, 1, 0)]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_loading_again_changes_nothing(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n1,a,2024-05-01,x\n")
+    load_all(settings)
+    state = [ops.rows(settings.ops_url, t) for t in (ops.file_ledger, ops.batch_state, ops.check_result)]
+    rows = ask(settings, "select * from surgery")
+    load_all(settings, "another run")
+    assert [ops.rows(settings.ops_url, t) for t in (ops.file_ledger, ops.batch_state, ops.check_result)] == state
+    assert ask(settings, "select * from surgery") == rows
+
+
+KILLED_AT = ["raw", "lake", "quarantine", "form_answer", "books"]
+
+
+@pytest.mark.usefixtures("hospital")
+@pytest.mark.parametrize("moment", KILLED_AT)
+def test_a_load_killed_between_two_tables_ends_the_same_when_run_again(
+    settings: Settings, land: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n2,,2024-05-01,x\n")
+
+    class Killed(BaseException):
+        pass
+
+    with monkeypatch.context() as patch:
+        if moment in {"quarantine", "form_answer"}:
+            real_append = lake.append
+
+            def append(table: lake.Table, *args: object) -> bool:
+                if table.name()[-1] == moment:
+                    raise Killed
+                return real_append(table, *args)
+
+            patch.setattr(lake, "append", append)
+        elif moment == "books":
+            patch.setattr(load, "_keep_books", lambda *_: (_ for _ in ()).throw(Killed))
+        else:
+            from pyiceberg.table import Transaction
+
+            real_commit = Transaction.commit_transaction
+
+            def commit(self: Transaction) -> object:
+                if self._table.name()[0] == moment and self._table.name()[1] == "surgery":
+                    raise Killed
+                return real_commit(self)
+
+            patch.setattr(Transaction, "commit_transaction", commit)
+        with pytest.raises(Killed):
+            load_all(settings)
+    assert books(settings) == []
+    load_all(settings)
+    assert books(settings) == [("s.csv", "loaded", None, 2, 1, 1)]
+    assert ask(settings, "select count(*) from surgery") == [(1,)]
+    assert ask(settings, "select count(*) from quarantine") == [(1,)]
+    raw = lake.table(settings, lake.RAW, "surgery", lake.raw_schema(load.contract("surgery")))
+    assert raw.scan().to_arrow().num_rows == 2
+
+
+@pytest.mark.usefixtures("hospital")
+def test_identifying_cells_are_sealed_in_the_raw_zone_and_absent_from_the_lake(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/patient/2024-12-31/p.csv", "no,xm,zjhm,csrq,xb,sjhm,备注\n77,诸葛青,11010519491231002X,1949-12-31,2,13912345678,家属诸葛白\n")
+    load_all(settings)
+    raw = lake.table(settings, lake.RAW, "patient", lake.raw_schema(load.contract("patient"))).scan().to_arrow().to_pylist()[0]
+    key = sealing.derived_key(settings.key_file, "raw zone")
+    opened = sealing.unseal(raw["_sealed"], raw["_seal_id"], raw["_seal_offset"], key)
+    assert raw["_seal_layout"] == "patient_no,person_name,id_card_no,mobile_phone,?备注"
+    assert opened == '["77","诸葛青","11010519491231002X","13912345678","家属诸葛白"]'
+    files = [p for p in settings.home.rglob("*") if p.is_file()]
+    assert len(files) > 10
+    for secret in ("诸葛", "11010519491231002X", "13912345678"):
+        assert not [p for p in files if secret.encode() in p.read_bytes()], f"{len(secret)} characters that identify a person lie open"
+
+
+@pytest.mark.usefixtures("hospital")
+def test_names_and_numbers_inside_texts_are_scrubbed_before_the_lake(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/patient/2024-12-31/p.csv", "no,xm,zjhm,csrq,xb,sjhm\n77,诸葛青,11010519491231002X,1949-12-31,2,13912345678\n")
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,77,2024-05-01,为诸葛青行右半结肠切除术 电话：13912345678 证11010519491231002X\n")
+    load_all(settings)
+    assert ask(settings, "select procedure_name from surgery") == [("为***行右半结肠切除术 电话：*** 证***",)]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_wrong_declaration_of_encoding_is_noticed_and_the_text_is_right(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,直肠前切除术\n", encoding="utf-8")
+    load_all(settings)
+    assert ask(settings, "select procedure_name from surgery") == [("直肠前切除术",)]
+    assert ask(settings, "select organisation, feed, failed from check_result where rule = 'encoding_mismatch'") == [("H1", "surgery", 1)]
