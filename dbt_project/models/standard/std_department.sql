@@ -1,0 +1,11 @@
+-- A department of an organisation.
+with final as (
+    select
+        organisation_code,
+        department_code,
+        department_name,
+        {{ provenance('reference') }}
+    from {{ ref('stg_reference__department') }} as reference
+)
+
+select * from final

@@ -1,0 +1,1 @@
+"""Tools that keep the dbt project in step with the data contracts."""

@@ -1,0 +1,305 @@
+"""Write what dbt needs of every feed from its contract: sources, staging views, form answer tables and the list of form fields.
+
+`python -m dbt_project.tools.generate` rewrites the files; a test refuses a commit in which they are out of date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from ingestion import lake
+from ingestion.contracts import Contract, Field, contracts
+
+PROJECT = Path(__file__).resolve().parents[1]
+WRITTEN_BY = "Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit."
+
+LINEAGE = {
+    "_source": ("source_family", "Source family that delivered the record. 来源系统类别。"),
+    "_organisation": ("source_organisation_code", "Organisation that delivered the record. 上报机构代码。"),
+    "_batch": ("batch_id", "Batch the record came in. 批次号。"),
+    "_delivered_on": ("delivered_on", "Business date of the delivery, when the record became known. 报送日期。"),
+    "_file": ("source_file", "Delivered file. 来源文件。"),
+    "_row": ("source_row", "Row in the delivered file, the first data row is 1. 文件内行号。"),
+}
+RECORD_KEY = "Key of the record; every version of a record has the same. 记录主键，同一记录各版本相同。"
+IDENTITY_ID = "Identity the record was delivered under. 身份标识，随上报记录产生。"
+PERSON_ID = "Person, by the identity map as known on the as-of date. 人员标识，取截至数据日期的身份映射。"
+
+
+def sql_type(physical: str) -> str:
+    """The contract's physical type in the words that DuckDB and PostgreSQL share."""
+    if match := re.fullmatch(r"decimal\((\d+),(\d+)\)", physical):
+        return f"numeric({match[1]},{match[2]})"
+    return {"string": "text", "int": "bigint", "date": "date", "bool": "boolean"}[physical]
+
+
+def describe(field: Field) -> str:
+    """English meaning and unit, then the Chinese name."""
+    english = field.description.rstrip(".")
+    unit = f" ({field.unit})" if field.unit else ""
+    unit_zh = f"（{field.unit}）" if field.unit else ""
+    codes = f" Codes: list {field.code_list}." if field.code_list else ""
+    return f"{english}{unit}.{codes} {field.name_zh}{unit_zh}。"
+
+
+def field_columns(contract: Contract) -> list[tuple[str, str, str]]:
+    """Name, SQL type and description of every lake column of a feed after the keys and lineage."""
+    columns = []
+    for f in contract.lake_fields:
+        columns.append((f.name, sql_type(f.type), describe(f)))
+        if f.comparator:
+            columns.append(
+                (f"{f.name}_comparator", "text", f"Sign printed with {f.name} (> < + -). {f.name_zh}前后的比较符号。")
+            )
+        if f.keep_text:
+            columns.append((f"{f.name}_text", "text", f"{f.name} as delivered, where it is no plain number. {f.name_zh}原文。"))
+    return columns
+
+
+def key_columns(contract: Contract) -> list[tuple[str, str, str]]:
+    """Name, SQL type and description of the keys and the lineage in staging."""
+    columns = [("record_key", "text", RECORD_KEY)]
+    if contract.subject:
+        columns.append(("identity_id", "text", IDENTITY_ID))
+        columns.append(("person_id", "text", PERSON_ID))
+    types = {pa.string(): "text", pa.date32(): "date", pa.int64(): "bigint"}
+    columns.extend((LINEAGE[f.name][0], types[f.type], LINEAGE[f.name][1]) for f in lake.LINEAGE)
+    return columns
+
+
+def staging_name(contract: Contract) -> str:
+    return f"stg_{contract.source_families[0]}__{contract.feed}"
+
+
+def answer_name(contract: Contract) -> str:
+    return f"meta_answer__{contract.feed}"
+
+
+def staging_sql(contract: Contract) -> str:
+    """The latest version of every record among the released batches that were known on the as-of date.
+
+    The newest version is found on four narrow columns and joined back, so that wide rows are streamed and never sorted.
+    """
+    feed = contract.feed
+    wide = ["delivered.record_key"]
+    if contract.subject:
+        wide += ["delivered.identity_id", "people.person_id"]
+    wide += [f"delivered.{old} as {new}" for old, (new, _) in LINEAGE.items()]
+    wide += [f"delivered.{name}" for name, _, _ in field_columns(contract)]
+    people = ",\n\npeople as (\n    select\n        identity_id,\n        person_id\n    from {{ ref('stg_lake__identity') }}\n)"
+    join_people = "    left join people on delivered.identity_id = people.identity_id\n"
+    columns = ",\n        ".join(wide)
+    return f"""-- {WRITTEN_BY}
+-- {contract.grain} ({contract.name_zh})
+-- Latest version per record_key among released batches known by as_of_date.
+with released as (
+    select batch_id
+    from {{{{ ref('stg_ops__released_batch') }}}}
+),
+
+version as (
+    select
+        known._batch,
+        known._file,
+        known._row,
+        row_number() over (
+            partition by known.record_key
+            order by
+                known._delivered_on desc,
+                {{{{ by_bytes('known._file') }}}} desc,
+                known._row desc
+        ) as version_rank
+    from {{{{ source('lake', '{feed}') }}}} as known
+    inner join released on known._batch = released.batch_id
+    where known._delivered_on <= {{{{ as_of_date() }}}}
+),
+
+delivered as (
+    select
+        {(","+chr(10)+"        ").join(source_columns(contract))}
+    from {{{{ source('lake', '{feed}') }}}}
+){people if contract.subject else ""},
+
+final as (
+    select
+        {columns}
+    from delivered
+    inner join version
+        on
+            delivered._batch = version._batch
+            and delivered._file = version._file
+            and delivered._row = version._row
+            and version.version_rank = 1
+{join_people if contract.subject else ""})
+
+select * from final
+"""
+
+
+def source_columns(contract: Contract) -> list[str]:
+    return list(lake.lake_schema(contract).names)
+
+
+def answer_sql(contract: Contract) -> str:
+    """The answers of a form as accepted, wide and typed, kept in the published copy."""
+    names = ",\n        ".join(name for name, _, _ in answer_columns(contract))
+    return f"""-- {WRITTEN_BY}
+-- {contract.grain} ({contract.name_zh}): the standardised answers, with file and row; meta_form_response shows them one by one.
+with final as (
+    select
+        {names}
+    from {{{{ ref('{staging_name(contract)}') }}}}
+)
+
+select * from final
+"""
+
+
+def answer_columns(contract: Contract) -> list[tuple[str, str, str]]:
+    return [*key_columns(contract), *field_columns(contract)]
+
+
+def _column_nodes(columns: Iterable[tuple[str, str, str]], *, typed: bool) -> list[dict[str, Any]]:
+    return [{"name": n, **({"data_type": t} if typed else {}), "description": d} for n, t, d in columns]
+
+
+def _dump(node: dict[str, Any]) -> str:
+    body = yaml.safe_dump(node, allow_unicode=True, sort_keys=False, width=10_000)
+    return f"# {WRITTEN_BY}\n{body}"
+
+
+def sources_yml() -> str:
+    """dbt sources: the feeds of the contracts, the support tables of the lake and the small inputs."""
+    tables = []
+    for c in contracts().values():
+        columns = [("record_key", "text", RECORD_KEY)]
+        if c.subject:
+            columns.append(("identity_id", "text", IDENTITY_ID))
+        columns += [(old, "", text) for old, (_, text) in LINEAGE.items()]
+        columns += field_columns(c)
+        tables.append(
+            {
+                "name": c.feed,
+                "description": f"{c.purpose} {c.grain} All versions. {c.name_zh}，含全部版本。",
+                "columns": _column_nodes(columns, typed=False),
+            }
+        )
+    tables += [{"name": n, "description": d} for n, d in SUPPORT.items()]
+    source = {
+        "name": "lake",
+        "description": "Typed, keyed and pseudonymised feeds of the lake, and small inputs beside them. 数据湖：按契约标准化、去标识的各类上报数据。",
+        "database": "{{ 'lake' if target.type == 'duckdb' else target.database }}",
+        "schema": "lake",
+        "tables": tables,
+    }
+    return _dump({"version": 2, "sources": [source]})
+
+
+SUPPORT = {
+    "quarantine": "One row per quarantined row, field and reason; no values. 隔离记录：行、字段、原因，不含取值。",
+    "form_answer": "Answers of forms that were not accepted as they stand. 未按原样接受的表单应答。",
+    "identity_map": "Every assignment of an identity to a person, appended. 身份到人员的映射及其变更。",
+    "person_event": "Merges and splits of persons. 人员合并与拆分事件。",
+    "batch_ledger": "One row per delivered file read as one feed. 文件台账。",
+    "batch_state": "One row per batch with the decision of the gate. 批次状态。",
+    "check_result": "Results of field checks, gates and tests. 检查结果。",
+    "contract_feed": "One row per feed contract. 数据契约（上报表）。",
+    "contract_field": "One row per field of a contract. 数据契约（字段）。",
+    "contract_rule": "One row per cross-field rule of a contract. 数据契约（跨字段规则）。",
+    "code_list": "One row per code of a code list. 代码表。",
+}
+
+
+def staging_yml() -> str:
+    models = [
+        {
+            "name": staging_name(c),
+            "description": f"{c.grain} Latest version known by the as-of date. {c.name_zh}：截至数据日期、已放行批次中每条记录的最新版本。",
+            "columns": _column_nodes(answer_columns(c), typed=False),
+        }
+        for c in contracts().values()
+    ]
+    return _dump({"version": 2, "models": models})
+
+
+def forms() -> list[Contract]:
+    return [c for c in contracts().values() if c.is_form]
+
+
+def answers_yml() -> str:
+    models = [
+        {
+            "name": answer_name(c),
+            "description": f"{c.grain} Standardised answers with file and row. {c.name_zh}：标准化应答，可追溯到文件和行。",
+            "config": {"meta": {"grain": ["record_key"]}},
+            "data_tests": [{"unique_key": {"arguments": {"columns": ["record_key"]}}}],
+            "columns": _column_nodes(answer_columns(c), typed=True),
+        }
+        for c in forms()
+    ]
+    return _dump({"version": 2, "models": models})
+
+
+def form_fields_macro() -> str:
+    """Macros with the answer fields of every form (meta_form_response) and the measurements of an examination (std_measurement)."""
+    fields = {c.feed: [{"name": f.name, "comparator": f.comparator} for f in c.lake_fields] for c in forms()}
+    rows = [
+        f"  '{feed}': [\n"
+        + "".join(f"    {{'name': '{f['name']}', 'comparator': {f['comparator']}}},\n" for f in listed)
+        + "  ],\n"
+        for feed, listed in fields.items()
+    ]
+    names = ", ".join(f"'{c.feed}'" for c in forms() if not c.subject)
+    without = f"\n{{% macro forms_without_person() %}}{{{{ return([{names}]) }}}}{{% endmacro %}}\n"
+    measured = [f for f in contracts()["physical_exam"].lake_fields if f.is_numeric]
+    exam = "".join(
+        f"  {{'name': '{f.name}', 'name_zh': '{f.name_zh}', 'unit': '{f.unit}', 'comparator': {f.comparator}}},\n" for f in measured
+    )
+    without += f"\n{{% macro exam_measurements() %}}\n{{{{ return([\n{exam}]) }}}}\n{{% endmacro %}}\n"
+    return f"{{# {WRITTEN_BY} #}}\n{{% macro form_fields() %}}\n{{{{ return({{\n{''.join(rows)}}}) }}}}\n{{% endmacro %}}\n{without}"
+
+
+def files() -> dict[Path, str]:
+    """Every generated file with its content."""
+    staging, answers = PROJECT / "models" / "staging", PROJECT / "models" / "metadata" / "answers"
+    made = {
+        staging / "_feeds__sources.yml": sources_yml(),
+        staging / "_feeds__models.yml": staging_yml(),
+        answers / "_answers__models.yml": answers_yml(),
+        PROJECT / "macros" / "form_fields.sql": form_fields_macro(),
+    }
+    made |= {staging / "feeds" / f"{staging_name(c)}.sql": staging_sql(c) for c in contracts().values()}
+    made |= {answers / f"{answer_name(c)}.sql": answer_sql(c) for c in forms()}
+    return made
+
+
+def stale() -> list[Path]:
+    """Generated files that differ from the contracts, and files left over from feeds that are gone."""
+    made = files()
+    differ = [p for p, text in made.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+    folders = {PROJECT / "models" / "staging" / "feeds", PROJECT / "models" / "metadata" / "answers"}
+    left = [p for folder in folders for p in folder.glob("*.sql") if p not in made]
+    return sorted(differ + left)
+
+
+def write() -> list[Path]:
+    """Bring the generated files up to date; returns those that changed."""
+    made, changed = files(), stale()
+    for path in changed:
+        if path in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(made[path], encoding="utf-8")
+        else:
+            path.unlink()
+    return changed
+
+
+if __name__ == "__main__":
+    for changed in write():
+        print(changed.relative_to(PROJECT))
