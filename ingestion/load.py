@@ -380,6 +380,8 @@ def _check_results(run_id: str, batch: _Batch) -> Iterator[dict[str, Any]]:
 
     yield row("rows_quarantined", None, "逐行质控：隔离的行", "info", read, quarantined)
     for (column, code), n in sorted(counts.items()):
+        if code == "translated":
+            continue
         severity, _, label = field_qc.outcome(feed, column or None, code)
         field_name = batch.contract.field(column).name_zh + "：" if column else ""
         yield row(code, column or None, field_name + label, "info" if severity == "info" else "warning", read, n)

@@ -40,12 +40,19 @@ def _tnm(text: str, group: int) -> str:
 
 
 NODES = "(\\d{1,3})\\s*[/／]\\s*(\\d{1,3})"
-SIZE = "(\\d{1,3}(?:\\.\\d+)?)\\s*(?:[x×X*✕]\\s*\\d{1,3}(?:\\.\\d+)?\\s*)?(mm|毫米|cm|厘米|㎝)"
+SIZE = "(\\d{1,3}(?:\\.\\d+)?)\\s*(?:[x×X*✕]\\s*\\d{1,3}(?:\\.\\d+)?\\s*)?(mm|MM|毫米|cm|CM|厘米|㎝)"
+# How far in, not how large.
+DISTANCE = "(距肛|距门齿|进镜)[门缘]?约?\\s*\\d+(?:\\.\\d+)?\\s*(cm|CM|厘米|㎝)?"
+LESION = "息肉|肿物|肿块|占位|新生物|隆起"
+
+
+def _nodes(text: str, group: int) -> str:
+    """Positive (group 1) or examined (group 2) nodes, from the sentence that speaks of lymph nodes."""
+    return f"try_cast(regexp_extract(regexp_extract({text}, '淋巴结[^。；;]*'), '{NODES}', {group}) as bigint)"
 
 
 def pathology(field: str, text: str) -> str:
     """Expression of a structured field of a pathology report: site, histology, TNM parts, lymph nodes."""
-    nodes = f"regexp_extract(regexp_extract({text}, '淋巴结[^。；;]*'), '{NODES}', {{}})"
     match field:
         case "site_icd10_code":
             return f"case when regexp_matches({text}, '{SITES[1][1]}') then 'C19' else {_first_match(text, (SITES[2], SITES[0]))} end"
@@ -60,9 +67,9 @@ def pathology(field: str, text: str) -> str:
         case "m_category":
             return f"'M' || lower({_tnm(text, 4)})"
         case "nodes_positive":
-            return f"try_cast({nodes.format(1)} as bigint)"
+            return _nodes(text, 1)
         case "nodes_examined":
-            return f"try_cast({nodes.format(2)} as bigint)"
+            return _nodes(text, 2)
     raise ValueError(f"pathology text has no structured field {field}")
 
 
@@ -75,12 +82,13 @@ def endoscopy(field: str, text: str) -> str:
                 f"case when {text} is null then null else regexp_matches({text}, '(进镜|插镜|循腔)[^。；;]*(回盲|回肠末端|盲肠)|(达|至)(回盲|回肠末端|盲肠)') end"
             )
         case "has_polyp_or_mass":
-            return f"case when {text} is null then null else regexp_matches({affirmed}, '息肉|肿物|肿块|占位|新生物|隆起') end"
+            return f"case when {text} is null then null else regexp_matches({affirmed}, '{LESION}') end"
         case "largest_lesion_mm":
-            sizes = f"regexp_extract_all({affirmed}, '{SIZE}', 1)"
-            units = f"regexp_extract_all({affirmed}, '{SIZE}', 2)"
+            measured = f"regexp_replace({affirmed}, '{DISTANCE}', '', 'g')"
+            sizes = f"regexp_extract_all({measured}, '{SIZE}', 1)"
+            units = f"regexp_extract_all({measured}, '{SIZE}', 2)"
             return (
-                f"try_cast(list_max(list_transform(list_zip({sizes}, {units}), "
-                "s -> try_cast(s[1] as double) * case when s[2] in ('cm', '厘米', '㎝') then 10 else 1 end)) as decimal(6, 1))"
+                f"case when regexp_matches({affirmed}, '{LESION}') then try_cast(list_max(list_transform(list_zip({sizes}, {units}), "
+                "s -> try_cast(s[1] as double) * case when s[2] in ('cm', 'CM', '厘米', '㎝') then 10 else 1 end)) as decimal(6, 1)) end"
             )
     raise ValueError(f"endoscopy text has no structured field {field}")
