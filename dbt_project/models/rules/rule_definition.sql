@@ -17,7 +17,8 @@ with final as (
         {{ sql_text(rule.confidence) }} as confidence,
         {{ sql_text(rule.confidence_zh) }} as confidence_zh,
         {{ sql_text(rule.logic) }} as logic,
-        cast({{ rule.threshold }} as integer) as score_threshold
+        cast({{ rule.threshold }} as integer) as score_threshold,
+        {{ 'true' if var('programme_rules').get(library.cancer) == rule.id else 'false' }} as is_programme_rule
     {%- if not loop.last %}
     union all
     {%- endif %}

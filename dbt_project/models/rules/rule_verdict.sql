@@ -32,7 +32,24 @@ with verdict as (
 ),
 
 final as (
-    select verdict.*
+    select
+        verdict.person_id,
+        verdict.cancer,
+        verdict.rule_id,
+        verdict.rule_version,
+        verdict.as_of_date,
+        definition.is_programme_rule,
+        verdict.assessed_on,
+        verdict.channel,
+        verdict.verdict,
+        verdict.score,
+        verdict.score_least,
+        verdict.score_most,
+        verdict.score_threshold,
+        verdict.reasons_zh,
+        verdict.undetermined_because,
+        verdict.residence_county_code,
+        {{ provenance('verdict') }}
     from verdict
     inner join {{ ref('rule_definition') }} as definition
         on

@@ -1,5 +1,5 @@
 -- An organisation as a source: the channel of assessment and the screening source that its records stand for.
--- The organisation's registered kind decides; an organisation that is not registered counts as the first kind of its source family.
+-- The organisation's registered kind decides; an organisation that is not registered counts as its family's default kind.
 with delivering as (
     select distinct
         source_family,
@@ -24,24 +24,13 @@ role as (
     from {{ ref('seed_source_role') }}
 ),
 
-family_role as (
-    select
-        source_family,
-        min(organisation_type_code) as organisation_type_code
-    from role
-    group by source_family
-),
-
 default_role as (
     select
-        role.source_family,
-        role.channel,
-        role.screening_source
-    from role
-    inner join family_role
-        on
-            role.source_family = family_role.source_family
-            and role.organisation_type_code = family_role.organisation_type_code
+        source_family,
+        channel,
+        screening_source
+    from {{ ref('seed_source_role') }}
+    where is_default = 'yes'
 ),
 
 final as (
