@@ -176,7 +176,7 @@ def verdict(settings: Settings, told: dict[str, Any]) -> tuple[int, str]:
     """Exit code and the reason for it, from what the summary says."""
     if not told["published_version"] and not told["feeds"]:
         return 1, f"nothing was loaded from {settings.extracts}"
-    if not told["published"] and not told["nothing_new"]:
+    if not told["published_version"] or not (told["published"] or told["nothing_new"]):
         return 1, "nothing could be published"
     if settings.strict and (told["failed_organisations"] or told["held"]):
         return 1, "STRICT=1 and an organisation failed or is held"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RUN_ID = "LAKEHOUSE_RUN_ID"
-BROKEN_NODE = {"error", "fail", "runtime error"}
 
 
 class StepFailed(RuntimeError):
@@ -210,14 +209,14 @@ def dbt_build(as_of: str) -> list[dict[str, Any]]:
 
     settings = _settings()
     with recorded(settings, "dbt build") as outcome:
-        nodes = [asdict(n) for n in run_dbt(settings, "build", as_of=date.fromisoformat(as_of))]
+        nodes = [{**asdict(n), "ok": n.ok} for n in run_dbt(settings, "build", as_of=date.fromisoformat(as_of))]
         outcome["rows"] = sum(n["rows"] or 0 for n in nodes)
         return nodes
 
 
 def is_broken(node: dict[str, Any]) -> bool:
-    """Whether a model or test failed in a way that stops publication."""
-    return str(node["status"]).lower() in BROKEN_NODE
+    """Whether a model or test failed, or was skipped because one above it did; either stops publication."""
+    return not node["ok"]
 
 
 def replay(node: dict[str, Any]) -> None:
@@ -230,7 +229,7 @@ def replay(node: dict[str, Any]) -> None:
 def dbt_verdict(nodes: list[dict[str, Any]]) -> dict[str, Any]:
     """Let the run go on when no model and no test failed. Raises Stopped that names those that did."""
     nodes = list(nodes)
-    if broken := [n for n in nodes if is_broken(n)]:
+    if broken := sorted((n for n in nodes if is_broken(n)), key=lambda n: n["status"] == "skipped"):
         named = "; ".join(f"{n['name']}: {n['message']}" for n in broken[:10])
         raise Stopped(f"{len(broken)} of {len(nodes)} dbt nodes failed: {named}")
     return {"nodes": len(nodes)}

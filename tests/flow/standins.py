@@ -1,7 +1,10 @@
 """Small stand-ins for the modules that the steps call, so that wiring and driver are tested without reading a single file.
 
-`python -m tests.flow.standins run` is `make run` with them in place. The landing folder is played by FAKE_LANDING, a JSON object such as
-{"hospital": {"H1": {"b1": 10}}}: family, organisation, and the rows of each batch. An organisation with a batch "broken" fails.
+`python -m tests.flow.standins FOLDER VARIABLES…` is `make run` with them in place, once for each JSON object of environment variables,
+in one process because Airflow takes seconds to import. It leaves the terminal and the end of each in FOLDER.
+
+The landing folder is played by FAKE_LANDING, a JSON object such as {"hospital": {"H1": {"b1": 10}}}: family, organisation, and the rows
+of each batch. An organisation with a batch "broken" fails.
 """
 
 from __future__ import annotations
@@ -93,6 +96,10 @@ class NodeResult:
     rows: int | None = None
     failures: int | None = None
 
+    @property
+    def ok(self) -> bool:
+        return self.status != "fail"
+
 
 def run_dbt(settings: Settings, *args: str, as_of: date) -> list[NodeResult]:
     settings.warehouse.path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,8 +154,32 @@ def install() -> None:
     sys.modules["ingestion.synthetic"] = SimpleNamespace()  # type: ignore[assignment]
 
 
+def run_once(folder: Path, number: int, variables: dict[str, str]) -> None:
+    """One run; its terminal goes to `<number>.txt`, its exit code, summary and what lay in the folder afterwards to `<number>.json`."""
+    from infra import run, steps
+
+    os.environ.pop(steps.RUN_ID, None)
+    os.environ.update(variables)
+    terminal = os.open(folder / f"{number}.txt", os.O_WRONLY | os.O_CREAT)
+    out, err = os.dup(1), os.dup(2)
+    os.dup2(terminal, 1)
+    os.dup2(terminal, 2)
+    try:
+        code = run.main()
+    finally:
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        for name in variables:
+            del os.environ[name]
+    home = Path(os.environ["LAKEHOUSE_HOME"])
+    summary = json.loads((home / "run_summary.json").read_text(encoding="utf-8"))
+    report = home / "reports" / "index.html"
+    told = {"code": code, "summary": summary, "has_report": report.exists()}
+    report.unlink(missing_ok=True)
+    (folder / f"{number}.json").write_text(json.dumps(told), encoding="utf-8")
+
+
 if __name__ == "__main__":
     install()
-    from infra import run
-
-    sys.exit(run.main())
+    for number, variables in enumerate(sys.argv[2:]):
+        run_once(Path(sys.argv[1]), number, json.loads(variables))
