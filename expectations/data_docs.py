@@ -24,10 +24,15 @@ def site_config(folder: Path) -> dict[str, Any]:
     }
 
 
+def without_addresses(page: str) -> str:
+    """A page that names no outside address, in whatever text it came."""
+    return _ADDRESS.sub("", page)
+
+
 def mended(page: str, style: str) -> str:
     """A page without scripts, outside tags and outside links, and with our own style in place of theirs."""
     page = _OUTSIDE_TAG.sub("", _SCRIPT.sub("", page))
-    page = _ADDRESS.sub("", _ANCHOR.sub(r"\1", page))
+    page = without_addresses(_ANCHOR.sub(r"\1", page))
     return page.replace("</head>", f"<style>\n{style}\n</style>\n</head>", 1)
 
 

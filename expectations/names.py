@@ -5,27 +5,44 @@ from __future__ import annotations
 from ingestion.contracts import contracts
 from ingestion.mappings import UnknownOrganisation, load_mapping
 
+PROVINCE = "全省"
 
-def organisation_name(code: str | None) -> str:
-    """The organisation's Chinese name with its code, or the code where no mapping names it."""
+
+def organisation_zh(code: str | None) -> str:
+    """The organisation's Chinese name, or its code where no mapping names it; no organisation is the whole province."""
     if not code:
-        return "全省"
+        return PROVINCE
     try:
-        return f"{load_mapping(code).name_zh}（{code}）"
+        return load_mapping(code).name_zh
     except UnknownOrganisation:
         return code
 
 
+def feed_zh(feed: str | None) -> str:
+    """The feed's Chinese name, or its code where no contract names it."""
+    return contracts()[feed].name_zh if feed in contracts() else feed or ""
+
+
+def field_zh(feed: str | None, column: str | None) -> str:
+    """The field's Chinese name, or its code where the feed's contract does not name it."""
+    named = (f.name_zh for f in contracts()[feed].fields if f.name == column) if feed in contracts() else iter(())
+    return next(named, column or "")
+
+
+def _with_code(name: str, code: str | None) -> str:
+    return f"{name}（{code}）" if code and name != code else name
+
+
+def organisation_name(code: str | None) -> str:
+    """Name and code of an organisation."""
+    return _with_code(organisation_zh(code), code)
+
+
 def feed_name(feed: str | None) -> str:
-    """The feed's Chinese name with its code."""
-    if not feed:
-        return ""
-    return f"{contracts()[feed].name_zh}（{feed}）" if feed in contracts() else feed
+    """Name and code of a feed."""
+    return _with_code(feed_zh(feed), feed)
 
 
 def field_name(feed: str | None, column: str | None) -> str:
-    """The field's Chinese name with its code."""
-    if not column:
-        return ""
-    named = next((f.name_zh for f in contracts()[feed].fields if f.name == column), None) if feed in contracts() else None
-    return f"{named}（{column}）" if named else column
+    """Name and code of a field."""
+    return _with_code(field_zh(feed, column), column)
