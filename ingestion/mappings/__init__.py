@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ingestion.contracts import contract
+from ingestion.mappings.pulls import Pull
 
 FOLDER = Path(__file__).parent / "organisations"
 
@@ -64,6 +65,7 @@ class FeedMapping(BaseModel):
     csv        delimiter and quote character
     sheet      worksheet of an XLSX file, its first by default
     ignore     delivered columns that are known and not wanted
+    pull       where the table comes from when nobody delivers it as a file; says nothing about how its rows are judged, so it is not dumped
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +79,7 @@ class FeedMapping(BaseModel):
     date_format: tuple[str, ...] = ()
     columns: dict[str, ColumnMapping]
     ignore: tuple[str, ...] = ()
+    pull: Pull | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -115,6 +118,13 @@ class Mapping(BaseModel):
             unknown = set(mapping.columns) - known
             if unknown:
                 raise ValueError(f"mapping of {self.organisation}, feed {feed}: not fields of the contract: {', '.join(sorted(unknown))}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_pull_per_folder(self) -> Mapping:
+        pulled = [m.folder or feed for feed, m in self.feeds.items() if m.pull]
+        if twice := sorted({folder for folder in pulled if pulled.count(folder) > 1}):
+            raise ValueError(f"mapping of {self.organisation}: more than one pull into folder {', '.join(twice)}; state it at one feed")
         return self
 
     def feeds_in_folder(self, folder: str) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from ingestion.readers.encoding import Encoding, find_encoding
 from ingestion.readers.lines import Marks, pieces
 from ingestion.readers.model import OpenedFile, UnreadableFile, clean_header, text_schema
 from ingestion.readers.source import Source
+from ingestion.readers.text import value_text
 
 ROWS = 20_000
 COLUMN_LIMIT = 5_000
-LIST_SEPARATOR = ";"
 
 
 class _Broken(ValueError):
@@ -88,21 +88,7 @@ def _flatten(found: dict[str, Any], prefix: str, into: dict[str, str | None]) ->
             continue
         if name in into:
             raise _Broken("a key occurs twice")
-        into[name] = value if kind is str or value is None else as_text(value)
-
-
-def as_text(value: Any) -> str | None:
-    """A JSON value as a person reads it: true and false in words, a list of plain values joined by `;`, deeper structures as JSON."""
-    match value:
-        case None | str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case list() if all(isinstance(item, str | bool) for item in value):
-            texts = [as_text(item) or "" for item in value]
-            if not any(LIST_SEPARATOR in text for text in texts):
-                return LIST_SEPARATOR.join(texts)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        into[name] = value if kind is str or value is None else value_text(value)
 
 
 def _tables(opened: OpenedFile, source: Source, encoding: Encoding, columns: tuple[str, ...]) -> Iterator[pa.Table]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ingestion.readers.encoding import WIDE, AsUtf8, Encoding
-from ingestion.readers.model import BROKEN_LIMIT, TEXT_KEPT, UnreadableFile
+from ingestion.readers.model import TEXT_BUDGET, TEXT_KEPT, TEXT_KEPT_BEYOND, UnreadableFile
 from ingestion.readers.source import Source
 
 PIECE = 4 << 20
@@ -24,12 +24,14 @@ class Marks:
     """
 
     taken: list[tuple[str, str]] = field(default_factory=list)
+    text_kept: int = 0
 
     def mark(self, code: str, line: bytes, codec: str = "utf-8") -> bytes:
         """Take a line out for a reason of ROW_REASONS, and give what stands in its place."""
-        self.taken.append((code, line[: TEXT_KEPT * 4].decode(codec, "replace")[:TEXT_KEPT]))
-        if len(self.taken) >= 10 * BROKEN_LIMIT:
-            raise UnreadableFile("too_many_broken_rows", f"{len(self.taken)} lines, most of them {self.taken[-1][0]}")
+        kept = TEXT_KEPT if self.text_kept < TEXT_BUDGET else TEXT_KEPT_BEYOND
+        text = line[: kept * 4].decode(codec, "replace")[:kept]
+        self.taken.append((code, text + "…" if len(line) > kept * 4 else text))
+        self.text_kept += len(text)
         return b"\x00%d\x00" % (len(self.taken) - 1)
 
     def find(self, text: str) -> tuple[str, str] | None:

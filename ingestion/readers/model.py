@@ -11,6 +11,8 @@ ROW = "_row"
 ROWS_PER_BATCH = 200_000
 BYTES_PER_BATCH = 64 << 20
 TEXT_KEPT = 64_000
+TEXT_BUDGET = 64 << 20
+TEXT_KEPT_BEYOND = 200
 BROKEN_LIMIT = 10_000
 
 
@@ -98,6 +100,7 @@ class OpenedFile:
     broken: list[BrokenRow] = field(default_factory=list)
     rows_read: int = 0
     last_row: int = 0
+    text_kept: int = field(default=0, repr=False)
 
     def batches(self) -> Iterator[pa.Table]:
         """Tables of at most 200,000 rows in file order: every column text, plus int64 `_row`, the 1-based number of the data row.
@@ -105,7 +108,7 @@ class OpenedFile:
         Raises UnreadableFile when the file proves unreadable further down; nothing of it should then be kept.
         """
         self.broken.clear()
-        self.rows_read = self.last_row = 0
+        self.rows_read = self.last_row = self.text_kept = 0
         return _rebatch(self.stream(self))
 
     def count(self, table: pa.Table, last_row: int) -> pa.Table:
@@ -116,7 +119,9 @@ class OpenedFile:
 
     def reject(self, row: int, code: str, text: str) -> None:
         """Record a broken row. Raises UnreadableFile when broken rows outnumber the good ones by far."""
-        self.broken.append(BrokenRow(row, code, text if len(text) <= TEXT_KEPT else text[:TEXT_KEPT] + "…"))
+        kept = TEXT_KEPT if self.text_kept < TEXT_BUDGET else TEXT_KEPT_BEYOND
+        self.broken.append(BrokenRow(row, code, text if len(text) <= kept else text[:kept] + "…"))
+        self.text_kept += min(len(text), kept)
         self.rows_read += 1
         self.last_row = max(self.last_row, row)
         if len(self.broken) >= BROKEN_LIMIT and len(self.broken) * 2 > self.rows_read:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -13,10 +12,10 @@ import pyarrow.parquet as pq
 
 from ingestion.readers.model import ROW, OpenedFile, UnreadableFile, clean_header
 from ingestion.readers.source import Source
+from ingestion.readers.text import LIST_SEPARATOR, LOCAL_TIME, as_json
 
 ROWS = 65_536
 ROW_GROUP_LIMIT = 4 << 30
-LOCAL_TIME = "Asia/Shanghai"
 
 
 def open_parquet(source: Source) -> OpenedFile:
@@ -77,9 +76,9 @@ def text_of(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(kind):
         return text_of(pa.chunked_array([chunk.dictionary_decode() for chunk in values.chunks], kind.value_type))
     if pa.types.is_floating(kind):
-        return _plain_floats(values)
+        return _without_exponent(values.cast(pa.string()))
     if pa.types.is_decimal(kind):
-        return _where_exponent(values.cast(pa.string()), lambda text: format(Decimal(text), "f"))
+        return _without_exponent(values.cast(pa.string()))
     if pa.types.is_timestamp(kind):
         return _timestamps(values)
     if pa.types.is_time(kind):
@@ -98,15 +97,11 @@ def text_of(values: pa.ChunkedArray) -> pa.ChunkedArray:
         raise UnreadableFile("unsupported", f"columns of type {kind} are not read") from None
 
 
-def _where_exponent(texts: pa.ChunkedArray, plain: object) -> pa.ChunkedArray:
-    odd = pc.match_substring_regex(texts, "[eE]")
-    if not pc.any(odd).as_py():
+def _without_exponent(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pc.any(pc.match_substring_regex(texts, "[0-9][eE]")).as_py():
         return texts
-    return pa.chunked_array([[plain(t) if t is not None and "e" in t.lower() else t for t in texts.to_pylist()]], pa.string())  # type: ignore[operator]
-
-
-def _plain_floats(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return _where_exponent(values.cast(pa.string()), lambda text: format(Decimal(text), "f"))
+    plain = [format(Decimal(text), "f") if text and "e" in text.lower() else text for text in texts.to_pylist()]
+    return pa.chunked_array([plain], pa.string())
 
 
 def _timestamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -122,18 +117,15 @@ def _joined(values: pa.ChunkedArray) -> pa.ChunkedArray:
     chunks = []
     for chunk in values.chunks:
         inner = text_of(pa.chunked_array([chunk.flatten()])).combine_chunks()
-        if pc.any(pc.match_substring(inner, ";")).as_py():
+        if pc.any(pc.match_substring(inner, LIST_SEPARATOR)).as_py():
             return _json(values)
         inner = pc.fill_null(inner, "")
         lengths = pc.fill_null(pc.list_value_length(chunk), 0).cast(pa.int32())
         offsets = np.concatenate(([0], np.cumsum(lengths.to_numpy(zero_copy_only=False)))).astype(np.int32)
         lists = pa.ListArray.from_arrays(pa.array(offsets), inner)
-        chunks.append(pc.if_else(chunk.is_valid(), pc.binary_join(lists, ";"), None))
+        chunks.append(pc.if_else(chunk.is_valid(), pc.binary_join(lists, LIST_SEPARATOR), None))
     return pa.chunked_array(chunks, pa.string())
 
 
 def _json(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    def dumped(value: object) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-
-    return pa.chunked_array([[dumped(value) for value in values.to_pylist()]], pa.string())
+    return pa.chunked_array([[None if value is None else as_json(value) for value in values.to_pylist()]], pa.string())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import islice
@@ -14,6 +13,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 
 from ingestion.readers.model import Finding, OpenedFile, UnreadableFile, clean_header, text_schema
 from ingestion.readers.source import Source
+from ingestion.readers.text import value_text
 
 ROWS = 50_000
 FILE_LIMIT = 512 << 20
@@ -68,26 +68,11 @@ def cell_text(cell: Any) -> str | None:
             return ""
         case bool():
             return "TRUE" if cell else "FALSE"
-        case int():
-            return str(cell)
         case float() if cell.is_integer() and abs(cell) < EXACT_INTEGER:
             return str(int(cell))
         case float():
-            return _fifteen_digits(cell)
-        case datetime():
-            if cell.time() == time(0):
-                return cell.date().isoformat()
-            return cell.isoformat(" ", "microseconds" if cell.microsecond else "seconds")
-        case date() | time():
-            return cell.isoformat()
-        case timedelta():
-            seconds = round(cell.total_seconds())
-            return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return str(cell)
-
-
-def _fifteen_digits(number: float) -> str:
-    return format(Decimal(f"{number:.15g}"), "f")
+            return format(Decimal(f"{cell:.15g}"), "f")
+    return value_text(cell)
 
 
 def _tables(opened: OpenedFile, sheet: CalamineSheet, header_row: int, columns: tuple[str, ...], merges: list) -> Iterator[pa.Table]:
