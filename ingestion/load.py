@@ -1,7 +1,7 @@
 """Load deliveries: read, map, check, seal, identify, and append to raw zone and lake; every file's books are kept in the ledger.
 
-A batch is what one organisation delivered of one feed on one date (the new files of it). Its tables are appended one after the other, each append
-carrying the batch id; the ledger is written last. Killed anywhere and run again, what is there is recognised and the rest is done.
+A batch is what one organisation delivered of one feed on one date (the new files of it). The tables of a feed are appended one after the other, each
+commit carrying its batch ids; the ledger is written last. Killed anywhere and run again, what is there is recognised and the rest is done.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _date_folders(folder: Path) -> Iterator[tuple[date, Path]]:
 
 
 def deliveries(settings: Settings, family: str, organisation: str, mapping: Mapping | None) -> list[Delivered]:
-    """Every file an organisation has landed, by date, with feeds that introduce people before feeds that only refer to them."""
+    """Every file an organisation has landed, by date, feeds that introduce people before feeds that only refer to them."""
     found = []
     for folder in sorted(p for p in (settings.extracts / family / organisation).iterdir() if p.is_dir()):
         feeds: tuple[str | None, ...] = (mapping.feeds_in_folder(folder.name) if mapping else ()) or (None,)
@@ -108,7 +108,7 @@ def deliveries(settings: Settings, family: str, organisation: str, mapping: Mapp
                 digest = _sha256(path)
                 found.extend(Delivered(family, organisation, folder.name, feed, delivered_on, path, digest) for feed in feeds)
     order = {name: (c.subject_field("name") is None, i) for i, (name, c) in enumerate(contracts().items())}
-    return sorted(found, key=lambda d: (d.delivered_on, order.get(d.feed or "", (True, 99)), d.folder, d.path.name))
+    return sorted(found, key=lambda d: (order.get(d.feed or "", (True, 99)), d.delivered_on, d.folder, d.path.name))
 
 
 def _judged_by(mapping: Mapping | None, feed: str | None) -> str:
@@ -222,35 +222,69 @@ class _Batch:
             connection, self.contract, self.feed_mapping, self._lineage(delivered), batch, checked, subjects, duplicates, self.key
         )
 
-    def append(self) -> None:
-        """Append raw zone and lake, each in one commit. Raises FileRejected before anything is committed."""
-        name = self.contract.feed
-        raw = lake.table(self.settings, lake.RAW, name, lake.raw_schema(self.contract))
-        clean = lake.table(self.settings, lake.LAKE, name, lake.lake_schema(self.contract))
-        pending_raw, pending_lake = not lake.has_batch(raw, self.batch_id), not lake.has_batch(clean, self.batch_id)
-        properties = {"batch_id": self.batch_id}
-        with raw.transaction() as raw_append, clean.transaction() as lake_append:
-            for rows in self.chunks():
-                if pending_raw:
-                    raw_append.append(lake.conform(rows.raw, lake.raw_schema(self.contract)), snapshot_properties=properties)
-                if pending_lake:
-                    lake_append.append(lake.conform(rows.lake, lake.lake_schema(self.contract)), snapshot_properties=properties)
+
+ROWS_PER_APPEND = 200_000
 
 
-def _load_batch(settings: Settings, connection: duckdb.DuckDBPyConnection, mapping: Mapping, files: list[Delivered]) -> tuple[_Batch | None, list[FileRejected]]:
-    """Append a batch; a file that cannot be read whole is left out and the others are taken without it."""
+class _Appender:
+    """Gathers the rows of small batches, so that a table gets few large files; everything is committed with its transaction."""
+
+    def __init__(self, target: lake.Table, schema: pa.Schema, batches: list[_Batch]):
+        self.target, self.schema = target, schema
+        self.pending = {b.batch_id for b in batches if not lake.has_batch(target, b.batch_id)}
+        self.transaction = target.transaction()
+        self.held: list[pa.Table] = []
+
+    def add(self, batch: _Batch, rows: pa.Table) -> None:
+        if batch.batch_id in self.pending and len(rows):
+            self.held.append(lake.conform(rows, self.schema))
+            if sum(map(len, self.held)) >= ROWS_PER_APPEND:
+                self.flush()
+
+    def flush(self) -> None:
+        if self.held:
+            self.transaction.append(pa.concat_tables(self.held), snapshot_properties={"batch_id": " ".join(sorted(self.pending))})
+            self.held = []
+
+    def commit(self) -> None:
+        self.flush()
+        self.transaction.commit_transaction()
+
+
+def _append(settings: Settings, batches: list[_Batch]) -> None:
+    """Append the batches of one feed to raw zone and lake, one commit each. Raises FileRejected before anything is committed."""
+    described = batches[0].contract
+    tables = ((lake.RAW, lake.raw_schema(described)), (lake.LAKE, lake.lake_schema(described)))
+    raw, clean = (_Appender(lake.table(settings, space, described.feed, schema), schema, batches) for space, schema in tables)
+    for batch in batches:
+        for rows in batch.chunks():
+            raw.add(batch, rows.raw)
+            clean.add(batch, rows.lake)
+    raw.commit()
+    clean.commit()
+
+
+def _load_feed(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, mapping: Mapping, files: list[Delivered]
+) -> tuple[list[_Batch], list[FileRejected]]:
+    """Append a feed's new files, a batch per delivery date; a file that cannot be read whole is left out and the others are taken without it."""
     rejected: list[FileRejected] = []
     while files:
-        batch = _Batch(settings, connection, mapping, files)
+        by_date: dict[date, list[Delivered]] = {}
+        for f in files:
+            by_date.setdefault(f.delivered_on, []).append(f)
+        batches = [_Batch(settings, connection, mapping, dated) for dated in by_date.values()]
         try:
-            batch.append()
-            return batch, rejected
+            _append(settings, batches)
+            return batches, rejected
         except FileRejected as error:
             rejected.append(error)
-            with vault.opened(settings, connection):
-                vault.forget_batch(connection, batch.batch_id)
+            if batches[0].contract.subject:
+                with vault.opened(settings, connection):
+                    for batch in batches:
+                        vault.forget_batch(connection, batch.batch_id)
             files = [f for f in files if f.ledger_id != error.delivered.ledger_id]
-    return None, rejected
+    return [], rejected
 
 
 def load_organisation(settings: Settings, family: str, organisation: str, run_id: str) -> dict[str, Any]:
@@ -268,7 +302,7 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
         if row["status"] == "loaded":
             first_of.setdefault((row["feed"], row["content_sha256"]), row["ledger_id"])
 
-    new: dict[tuple[date, str], list[Delivered]] = {}
+    new: dict[str, list[Delivered]] = {}
     finished: list[dict[str, Any]] = []
     rejected: list[tuple[Delivered, str, str]] = []
     for d in deliveries(settings, family, organisation, mapping):
@@ -283,16 +317,15 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
                                         duplicate_of=first_of[d.feed, d.sha256]))
         else:
             first_of[d.feed, d.sha256] = d.ledger_id
-            new.setdefault((d.delivered_on, d.feed), []).append(d)
+            new.setdefault(d.feed, []).append(d)
 
     batches: list[_Batch] = []
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     connection.execute("set disabled_optimizers = 'in_clause'")  # long IN lists as expressions: as joins they cost a hundred operators a statement
     for files in new.values():
-        batch, bad = _load_batch(settings, connection, mapping, files)
+        loaded, bad = _load_feed(settings, connection, mapping, files)
         rejected.extend((e.delivered, e.code, e.reason_zh) for e in bad)
-        if batch:
-            batches.append(batch)
+        batches.extend(loaded)
     _append_exceptions(settings, batches, rejected)
     _keep_books(settings, run_id, mapping, batches, rejected, finished)
     connection.close()

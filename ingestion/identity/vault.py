@@ -1,7 +1,7 @@
 """The identity vault: who the people behind the records are, in an encrypted database that nothing but `ingestion` opens.
 
 An identity is what one source knows a person by: a valid ID number, an organisation's own number, or name + birth date + sex + phone.
-A claim is what a source said about an identity on a delivery date. Linking (see `link.py`) turns identities into persons.
+A claim is what a source said about an identity on a delivery date. Linking (see `linking.py`) turns identities into persons.
 DuckDB encrypts the file with AES-256-GCM, page by page, write-ahead log included; its key is derived from the vault's key.
 """
 

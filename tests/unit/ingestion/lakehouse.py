@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.settings import Settings
 from ingestion import duck, export, load
-from ingestion.identity.link import link
+from ingestion.identity.linking import link
 from ingestion.sources import arrow_inputs, iceberg_inputs
 
 

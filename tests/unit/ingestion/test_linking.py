@@ -11,7 +11,7 @@ import pytest
 from infra.settings import Settings
 from ingestion import duck, export
 from ingestion.identity import vault
-from ingestion.identity.link import link
+from ingestion.identity.linking import link
 from tests.unit.ingestion.lakehouse import ask, load_all
 
 

@@ -1,0 +1,87 @@
+"""`make bench`: every stage from landing folder to publication, each in a process of its own, beside a bare copy of the same files.
+
+The bare copy reads each landed file with pyarrow (calamine for XLSX) and writes it as Parquet, without checking anything. Absolute seconds depend on
+the machine and its neighbours; the ratio to the bare copy is measured in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.stages import Measured, bare_copy, dbt, gate, generate, link_and_export, load_everything, measure, publish
+
+
+def _show(stages: list[Measured], bare: Measured, scale: int) -> None:
+    table = Table(title=f"{scale:,} synthetic residents, {os.cpu_count()} cores; ratio = seconds / bare copy")
+    for heading in ("stage", "seconds", "CPU s", "rows", "rows/s", "MB/s", "peak MB", "ratio"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for m in stages:
+        table.add_row(
+            m.stage,
+            f"{m.seconds:.1f}",
+            f"{m.cpu_seconds:.1f}",
+            f"{m.rows:,}" if m.rows is not None else "",
+            f"{m.rows / m.seconds:,.0f}" if m.rows else "",
+            f"{m.megabytes / m.seconds:.1f}" if m.megabytes else "",
+            f"{m.peak_mb:,}",
+            f"{m.seconds / bare.seconds:.2f}",
+        )
+    Console(width=140).print(table)
+
+
+def main(
+    scale: Annotated[int, typer.Option(help="residents")] = 200_000,
+    seed: Annotated[int, typer.Option(help="seed of the province")] = 1,
+    keep: Annotated[Path | None, typer.Option(help="folder to work in and keep; a temporary one by default")] = None,
+    until: Annotated[str, typer.Option(help="lake or published")] = "published",
+) -> None:
+    """Measure one province from landing to publication and print the table; the figures also go to `bench.json` in the folder kept."""
+    work = keep or Path(tempfile.mkdtemp(prefix="lakehouse-bench-"))
+    try:
+        stages, bare = _measure_all(work, scale, seed, until)
+        _show(stages, bare, scale)
+        (work / "bench.json").write_text(json.dumps([asdict(s) for s in stages], indent=1), encoding="utf-8")
+    finally:
+        if keep is None:
+            shutil.rmtree(work)
+
+
+def _measure_all(work: Path, scale: int, seed: int, until: str) -> tuple[list[Measured], Measured]:
+    out = work / "extracts"
+    for folder in (work / "home", work / "bare"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    os.environ |= {
+        "LAKEHOUSE_HOME": str(work / "home"),
+        "LAKEHOUSE_KEY_FILE": str(work / "keys" / "vault.key"),
+        "EXTRACTS": str(out / "landing"),
+        "LAKEHOUSE_RUN_ID": "bench",
+    }
+    stages = []
+    if not (out / "SYNTHETIC").exists():
+        stages.append(measure("generate extracts", generate, out, scale, seed)[0])
+    megabytes = sum(p.stat().st_size for p in (out / "landing").rglob("*") if p.is_file()) / 1e6
+    bare, _ = measure("bare copy to Parquet", bare_copy, out / "landing", work / "bare", megabytes=megabytes)
+    stages += [bare, measure("landing → lake", load_everything, megabytes=megabytes)[0], measure("identities → persons", link_and_export)[0]]
+    if until == "published":
+        stages.append(measure("gate lake", gate, "lake")[0])
+        stages.append(measure("dbt build (rows = nodes)", dbt)[0])
+        stages += [measure(f"gate {name}", gate, name)[0] for name in ("features", "marts")]
+        stages.append(measure("publish and report", publish)[0])
+        whole = [s for s in stages if s.stage not in {"generate extracts", bare.stage}]
+        stages.append(Measured("landing → published", sum(s.seconds for s in whole), sum(s.cpu_seconds for s in whole), whole[0].rows, megabytes, max(s.peak_mb for s in whole)))
+    return stages, bare
+
+
+if __name__ == "__main__":
+    typer.run(main)
