@@ -83,6 +83,22 @@ def open_zip(source: Source) -> zipfile.ZipFile:
         raise UnreadableFile("truncated", "the archive's directory cannot be read") from None
 
 
+def check_members(source: Source) -> None:
+    """Inflate every member once, without keeping it: none may be damaged or larger than the directory states. Raises UnreadableFile.
+
+    For archives that are handed to a library which would trust the directory.
+    """
+    with open_zip(source) as archive:
+        if any(info.flag_bits & ENCRYPTED for info in archive.infolist()):
+            raise UnreadableFile("password", "members are encrypted")
+        try:
+            damaged = archive.testzip()
+        except DAMAGED:
+            damaged = "unknown"
+    if damaged:
+        raise UnreadableFile("truncated", "a member is damaged")
+
+
 def _leaves_folder(name: str) -> bool:
     name = name.replace("\\", "/")
     return name.startswith("/") or bool(re.match(r"[A-Za-z]:", name)) or ".." in name.split("/") or "\0" in name

@@ -1,7 +1,7 @@
 """JSON lines, one object a line: keys united over the file, nested objects flat as `outer.inner`, numbers with the digits as written.
 
-Pieces of plain objects go through pyarrow, with numbers put in quotes so that it leaves their digits alone. A quote put into a text by mistake
-makes the piece invalid, so such a piece, like any with nested, damaged or unusual lines, is read line by line instead.
+Pieces of plain objects go through pyarrow, with numbers put in quotes so that it leaves their digits alone. A quote put into a text by
+mistake makes the piece invalid, so such a piece, like any with nested, damaged or unusual lines, is read line by line instead.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ingestion.readers.archive import in_memory, open_archive, open_zip
+from ingestion.readers.archive import check_members, in_memory, open_archive, open_zip
 from ingestion.readers.delimited import open_csv
 from ingestion.readers.json_lines import open_json_lines
 from ingestion.readers.model import OpenedFile, UnreadableFile
@@ -94,6 +94,7 @@ def _open_zip(source: Source, encoding: str | None, delimiter: str, quote: str, 
             raise UnreadableFile("unsupported", "an Office document that is not a workbook")
         if inflated > INFLATED_WORKBOOK_LIMIT or inflated > 200 * max(source.size, 1 << 20):
             raise UnreadableFile("zip_bomb", "the workbook inflates beyond reason")
+        check_members(source)
         return open_workbook(source, sheet)
     if "mimetype" in names:
         raise UnreadableFile("unsupported", "an OpenDocument file")

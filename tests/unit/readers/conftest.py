@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from ingestion.readers import OpenedFile, UnreadableFile, open_file
 
 
 @pytest.fixture
@@ -21,16 +18,3 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return to
-
-
-def rows_of(opened: OpenedFile) -> list[tuple[Any, ...]]:
-    """Every row as a tuple of its cells, its number last."""
-    return [tuple(row.values()) for table in opened.batches() for row in table.to_pylist()]
-
-
-def reason_of(path: Path, **options: Any) -> str:
-    """The code with which a file is refused, at opening or further down."""
-    with pytest.raises(UnreadableFile) as refused:
-        for _ in open_file(path, **options).batches():
-            pass
-    return refused.value.code

@@ -7,11 +7,11 @@ import io
 from pathlib import Path
 
 import pytest
-from conftest import reason_of, rows_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion.readers import lines, open_file
+from tests.unit.readers.helpers import reason_of, rows_of
 
 ENCODINGS = ["utf-8", "utf-8-sig", "gb18030", "utf-16"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from conftest import reason_of, rows_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestion.readers import encoding, open_file
+from tests.unit.readers.helpers import reason_of, rows_of
 
 TEXT = "编号,诊断\n" + "".join(f"{i},结肠息肉，建议半年后复查\n" for i in range(20))
 ROWS = [(str(i), "结肠息肉，建议半年后复查", i + 1) for i in range(20)]

@@ -13,9 +13,11 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import reason_of, rows_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ingestion.readers import UnreadableFile, archive, open_file, opening
+from tests.unit.readers.helpers import reason_of, rows_of
 
 
 def workbook(path: Path, *rows, sheets: dict | None = None, merge: str | None = None) -> Path:
@@ -117,6 +119,38 @@ def test_a_broken_json_line_leaves_its_neighbours(write, bad: str) -> None:
     opened = open_file(write('{"a":"1"}\n' + bad + '\n{"a":"3"}\n', "a.jsonl"))
     assert rows_of(opened) == [("1", 1), ("3", 3)]
     assert [(row.row, row.code) for row in opened.broken] == [(2, "json_line")]
+
+
+def test_a_raw_tab_inside_a_json_text_is_read(write) -> None:
+    assert rows_of(open_file(write('{"a":"1\t2"}\n', "a.jsonl"))) == [("1\t2", 1)]
+
+
+SIMPLE = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(['":1,', '"', "\\", ":1,", '":true}'])
+)
+OBJECTS = st.dictionaries(
+    st.sampled_from(["a", "b", '":1', "c\\"]), SIMPLE | st.lists(SIMPLE, max_size=2) | st.dictionaries(st.just("d"), SIMPLE)
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(OBJECTS, min_size=1, max_size=4),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.booleans(),
+    st.sampled_from(["", "{", '{"a":1}{"a":2}']),
+)
+def test_the_fast_way_through_json_gives_what_reading_line_by_line_gives(tmp_path: Path, objects, separators, ascii_only, odd: str) -> None:
+    lines = [json.dumps(each, ensure_ascii=ascii_only, separators=separators) for each in objects]
+    (tmp_path / "a.jsonl").write_text("\n".join(['{"z":1.0}', *lines, odd]), encoding="utf-8", errors="surrogatepass")
+    read = []
+    for slow in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            if slow:
+                patch.setattr("ingestion.readers.json_lines._parsed", lambda *_: None)
+            opened = open_file(tmp_path / "a.jsonl")
+            read.append((opened.columns, rows_of(opened), opened.broken, opened.rows_read))
+    assert read[0] == read[1]
 
 
 def test_json_lines_in_gb18030_are_read(write) -> None:
@@ -255,6 +289,15 @@ def test_a_damaged_member_is_refused(tmp_path: Path) -> None:
 def test_a_workbook_that_inflates_beyond_reason_is_refused(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(opening, "INFLATED_WORKBOOK_LIMIT", 1000)
     assert reason_of(workbook(tmp_path / "a.xlsx", ["a"], ["1"])) == "zip_bomb"
+
+
+def test_a_forged_directory_does_not_hide_a_bomb_in_a_workbook(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", ["a"], *(["1"] for _ in range(1000)))
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x01\x02", 0, content.rindex(b"xl/worksheets/sheet1.xml"))
+    content[at + 24 : at + 28] = (100).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert reason_of(path) == "truncated"
 
 
 def test_large_members_that_need_random_access_are_refused(tmp_path: Path, monkeypatch) -> None:

@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy as sa
 import yaml
-from conftest import rows_of
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
@@ -27,6 +26,7 @@ from ingestion.readers import open_file
 from ingestion.readers.pull import land, pull
 from ingestion.readers.pull_http import split_records
 from ingestion.readers.pull_model import PullFailed
+from tests.unit.readers.helpers import rows_of
 
 DAY = date(2024, 5, 6)
 
@@ -346,6 +346,7 @@ def test_pulling_twice_gives_the_same_bytes(interface, tmp_path: Path) -> None:
     assert landed_by(http_pull(), tmp_path / "a").read_bytes() == landed_by(http_pull(), tmp_path / "b").read_bytes()
 
 
+@effort(max_examples=50, deadline=None)
 @given(
     st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.floats(allow_nan=False) | st.none() | st.lists(st.integers())))
 )
