@@ -13,6 +13,10 @@ _OUTSIDE_TAG = re.compile(r"<(?:link|img)\b[^>]*https?://[^>]*>", re.S | re.I)
 _ANCHOR = re.compile(r"<a\b[^>]*href=[\"']https?://[^>]*>(.*?)</a>", re.S | re.I)
 _ADDRESS = re.compile(r"https?://[^\s\"'<>)]+")
 
+# What an exception said may quote a value of a record; its place is the log, not a page.
+_EXCEPTION = re.compile(r"(raised an exception:\s*<br>\s*<code[^>]*>).*?(?=</code>)", re.S)
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):.*?(?=</)", re.S)
+
 
 def site_config(folder: Path) -> dict[str, Any]:
     """A static site in a folder."""
@@ -30,7 +34,8 @@ def without_addresses(page: str) -> str:
 
 
 def mended(page: str, style: str) -> str:
-    """A page without scripts, outside tags and outside links, and with our own style in place of theirs."""
+    """A page without scripts, outside tags and links, and words of exceptions, and with our own style in place of theirs."""
+    page = _TRACEBACK.sub("", _EXCEPTION.sub(r"\1", page))
     page = _OUTSIDE_TAG.sub("", _SCRIPT.sub("", page))
     page = without_addresses(_ANCHOR.sub(r"\1", page))
     return page.replace("</head>", f"<style>\n{style}\n</style>\n</head>", 1)

@@ -126,7 +126,7 @@ def validate(checkpoint: str, run_id: str, address: str, subjects: Sequence[Subj
     shutil.rmtree(site, ignore_errors=True)
     context.add_data_docs_site(site_name=checkpoint, site_config=data_docs.site_config(site))
     source = context.data_sources.add_sql(name=checkpoint, connection_string=address, create_temp_table=False)
-    definitions: dict[str, list[Any]] = {}
+    definitions: dict[tuple[str, ...], list[Any]] = {}
     by_name = {s.name: s for s in subjects}
     for subject in subjects:
         asset = source.add_query_asset(name=subject.name, query=subject.query)
@@ -146,16 +146,16 @@ def validate(checkpoint: str, run_id: str, address: str, subjects: Sequence[Subj
             )
         )
         definition = gx.ValidationDefinition(name=subject.name, data=asset.add_batch_definition_whole_table("all"), suite=suite)
-        kind = "groups" if subject.keys else "rows"
-        definitions.setdefault(kind, []).append((subject, context.validation_definitions.add(definition)))
+        definitions.setdefault(subject.keys, []).append((subject, context.validation_definitions.add(definition)))
     results: dict[tuple[str, str, str], Result] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for kind, pairs in definitions.items():
+        # Great Expectations takes one result format a checkpoint, and the format names the keys of failing groups.
+        for keys, pairs in definitions.items():
             formats = [_result_format(s) for s, _ in pairs]
             widest = max(formats, key=lambda f: f["partial_unexpected_count"])
             made = context.checkpoints.add(
-                gx.Checkpoint(name=f"{checkpoint}_{kind}", validation_definitions=[d for _, d in pairs], result_format=widest)
+                gx.Checkpoint(name="_".join((checkpoint, *keys)), validation_definitions=[d for _, d in pairs], result_format=widest)
             )
             outcome = made.run(run_id=gx.RunIdentifier(run_name=run_id))
             for found in outcome.run_results.values():

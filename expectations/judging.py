@@ -7,6 +7,7 @@ from typing import Any
 
 from expectations import great, measures
 from expectations.library import Suite
+from expectations.names import group_zh
 from expectations.verdicts import Verdict
 
 
@@ -33,8 +34,9 @@ def group_verdicts(suite: Suite, rows: Iterable[Mapping[str, Any]], results: Map
             verdict = "error"
         else:
             verdict = "fail" if named in result.failing else "pass"
+        failed = row["failed"] if row["failed"] is not None else int(verdict == "fail")
         known = {k: row.get(k) or None for k in ("organisation", "feed", "batch_id")}
-        others = "，".join(str(row[k]) for k in keys if k not in measures.KEYS)
+        others = "，".join(group_zh(k, str(row[k])) for k in keys if k not in measures.KEYS)
         column = row.get("column_name", "") if suite.source != "warehouse" else ""
-        made.append(Verdict(suite, check, verdict, row["examined"], row["failed"], row["observed"], column=column, group=others, **known))
+        made.append(Verdict(suite, check, verdict, row["examined"], failed, row["observed"], column=column, group=others, **known))
     return made

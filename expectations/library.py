@@ -43,7 +43,8 @@ class Check(_Row):
     """One row of a suite.
 
     examined, failed  SQL aggregates over a batch (sources feeds and books), or SQL expressions over a row of a query with `per`
-    observed          SQL of the figure that is compared, when it is not failed / examined
+    observed          SQL of the figure that is compared, when it is not failed / examined; without `failed` the group itself fails
+                      (an `examined` that is null leaves the group out)
     at_least          fewer examined than this is `not_examined`: a share of three rows says nothing
     each_field        one check per contract field whose properties agree, e.g. {required: true} or {name: [sex_code]}
     only_mapped       leaves out fields that the organisation's mapping does not fill
@@ -109,8 +110,10 @@ class Suite(_Row):
         if len(set(rules)) != len(rules):
             raise ValueError(f"suite {self.name}: a rule name stands twice")
         for check in self.checks:
-            if self.is_measured != bool(check.examined and check.failed):
-                raise ValueError(f"suite {self.name}, check {check.rule}: examined and failed belong to checks that compare groups")
+            if self.is_measured != bool(check.examined and (check.failed or check.observed)):
+                raise ValueError(
+                    f"suite {self.name}, check {check.rule}: examined and failed or observed belong to checks that compare groups"
+                )
             if self.source == "warehouse" and check.severity == "critical" and (check.scope or self.scope) != "province":
                 raise ValueError(f"suite {self.name}, check {check.rule}: no batch can be held from the warehouse; make it a warning")
             if self.source == "files" and check.severity == "critical":
@@ -134,7 +137,7 @@ class Measure(_Row):
     rule: str
     column: str
     examined: str
-    failed: str
+    failed: str | None
     observed: str | None
     at_least: int
 
@@ -185,7 +188,7 @@ def _filled(sql: str | None, field: Field) -> str | None:
 def measures(suite: Suite, contract: Contract | None) -> Iterator[Measure]:
     """The checks of a suite as figures; for a feed, those on fields once per field that lies in the lake."""
     for check in suite.checks:
-        assert check.examined and check.failed
+        assert check.examined and (check.failed or check.observed)
         common = {"rule": check.rule, "at_least": check.at_least}
         if check.each_field is None:
             yield Measure(column="", examined=check.examined, failed=check.failed, observed=check.observed, **common)
@@ -195,7 +198,7 @@ def measures(suite: Suite, contract: Contract | None) -> Iterator[Measure]:
                 yield Measure(
                     column=field.name,
                     examined=_filled(check.examined, field) or "",
-                    failed=_filled(check.failed, field) or "",
+                    failed=_filled(check.failed, field),
                     observed=_filled(check.observed, field),
                     **common,
                 )

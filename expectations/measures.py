@@ -82,7 +82,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, rows: str, wanted: Sequence[
     parts = []
     for n, m in enumerate(wanted):
         share = f"(f{n}::double / nullif(e{n}, 0))"
-        parts.append(f"({m.examined})::bigint as e{n}, ({m.failed})::bigint as f{n}, {m.observed or share} as o{n}")
+        parts.append(f"({m.examined})::bigint as e{n}, ({m.failed or 'null'})::bigint as f{n}, {m.observed or share} as o{n}")
     found = connection.execute(
         f"select organisation, feed, batch_id, {', '.join(parts)} from ({rows}) group by organisation, feed, batch_id"
     )
@@ -97,7 +97,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, rows: str, wanted: Sequence[
                 "column_name": m.column,
                 "rule": m.rule,
                 "examined": examined,
-                "failed": failed or 0,
+                "failed": failed,
                 "observed": observed if examined >= m.at_least else None,
             }
 

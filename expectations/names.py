@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ingestion.contracts import contracts
+from ingestion.contracts import code_list, contracts
 from ingestion.mappings import UnknownOrganisation, load_mapping
 
 PROVINCE = "全省"
+CANCERS = {"lung": "肺癌", "breast": "乳腺癌", "upper_gi": "上消化道癌", "colorectum": "结直肠癌", "liver": "肝癌", "cervix": "宫颈癌"}
 
 
 def organisation_zh(code: str | None) -> str:
@@ -27,6 +28,15 @@ def field_zh(feed: str | None, column: str | None) -> str:
     """The field's Chinese name, or its code where the feed's contract does not name it."""
     named = (f.name_zh for f in contracts()[feed].fields if f.name == column) if feed in contracts() else iter(())
     return next(named, column or "")
+
+
+def group_zh(key: str, value: str) -> str:
+    """What a group of a suite is called: a cancer, a channel, or the value itself."""
+    if key == "cancer":
+        return CANCERS.get(value, value)
+    if key == "channel" and value in (channels := code_list("channel")):
+        return channels[value].name_zh
+    return value
 
 
 def _with_code(name: str, code: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import create_engine, delete, text
+from sqlalchemy import create_engine, delete, make_url, text
 
 from expectations import great, gx_duckdb
 from expectations.judging import group_verdicts, wanted
@@ -16,6 +16,8 @@ from expectations.verdicts import GateOutcome, Verdict, check_row, failure
 from infra.settings import Settings
 from ingestion import duck, ops
 
+SCHEMA = "main"  # of dbt's models, on either warehouse
+
 log = logging.getLogger(__name__)
 
 
@@ -23,7 +25,8 @@ log = logging.getLogger(__name__)
 def _warehouse(settings: Settings) -> Iterator[str]:
     """The build database's SQLAlchemy address, opened to read."""
     if settings.warehouse.url:
-        yield settings.warehouse.url
+        url = make_url(settings.warehouse.url).update_query_dict({"options": f"-csearch_path={SCHEMA} -cdefault_transaction_read_only=on"})
+        yield url.render_as_string(hide_password=False)
         return
     if not settings.warehouse.path or not settings.warehouse.path.exists():
         raise FileNotFoundError(f"the build database {settings.warehouse.path} is missing; run dbt first")
@@ -44,7 +47,7 @@ def _warehouse_query(suite: Suite) -> str:
     for c in suite.checks:
         observed = c.observed or f"({c.failed}) * 1.0 / nullif({c.examined}, 0)"
         columns.append(f"case when ({c.examined}) >= {c.at_least} then {observed} end as {c.rule}")
-        columns.append(f"({c.examined}) as {c.rule}__examined, ({c.failed}) as {c.rule}__failed")
+        columns.append(f"({c.examined}) as {c.rule}__examined, ({c.failed or 'null'}) as {c.rule}__failed")
     return f"select {', '.join(columns)} from ({rows}) grouped"
 
 
@@ -80,10 +83,10 @@ def _read(address: str, suites: Sequence[Suite]) -> tuple[dict[str, list[dict[st
             try:
                 with engine.connect() as connection:
                     if suite.per:
-                        groups[suite.name] = [dict(r._mapping) for r in connection.execute(text(query.replace(":", r"\:")))]
+                        groups[suite.name] = [dict(r._mapping) for r in connection.execute(text(query))]
                         counts[suite.name] = len(groups[suite.name])
                     else:
-                        counts[suite.name] = connection.execute(text(f"select count(*) from ({query}) t".replace(":", r"\:"))).scalar_one()
+                        counts[suite.name] = connection.execute(text(f"select count(*) from ({query}) t")).scalar_one()
             except Exception as problem:
                 log.error("gate %s cannot read its table: %s", suite.name, type(problem).__name__)
                 counts[suite.name] = None
@@ -97,12 +100,13 @@ def _tall(suite: Suite, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any
         {
             **{k: row[k] for k in suite.per},
             "rule": c.rule,
-            "examined": int(row[f"{c.rule}__examined"] or 0),
-            "failed": int(row[f"{c.rule}__failed"] or 0),
+            "examined": int(row[f"{c.rule}__examined"]),
+            "failed": None if row[f"{c.rule}__failed"] is None else int(row[f"{c.rule}__failed"]),
             "observed": None if row[c.rule] is None else float(row[c.rule]),
         }
         for row in rows
         for c in suite.checks
+        if row[f"{c.rule}__examined"] is not None
     ]
 
 
