@@ -17,6 +17,7 @@ from rich.spinner import Spinner
 
 from ingestion import ops
 
+PLAIN_WIDTH = 200
 MARKS = {"done": "[green]done[/]", "failed": "[red]failed[/]", "stopped": "[red]stopped[/]"}
 
 
@@ -32,7 +33,7 @@ def terminal_to_ourselves(log_file: Path) -> Iterator[Console]:
         with os.fdopen(os.dup(out), "w", encoding="utf-8") as terminal:
             os.dup2(log, 1)
             os.dup2(log, 2)
-            yield Console(file=terminal, highlight=False, soft_wrap=True)
+            yield Console(file=terminal, highlight=False, width=None if terminal.isatty() else PLAIN_WIDTH)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

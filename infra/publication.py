@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,10 +16,10 @@ from pathlib import Path
 import duckdb
 
 from infra.settings import ROOT, Settings
-from ingestion import duck, ops, sources
+from ingestion import duck, ops
 
 PREFIXES = ("feat_", "mart_", "meta_", "rule_", "research_", "omop_")
-REFRESHED = {"meta_check_result": "check_result", "meta_batch_ledger": "batch_ledger"}
+REFRESHED = ("meta_check_result", "meta_batch_ledger")
 KEPT_VERSIONS = 3
 CODE = ("dbt_project", "ingestion/contracts", "expectations/suites")
 CODE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".py", ".json"}
@@ -40,13 +40,6 @@ class Publication:
     rows: int
     as_of: date
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class _Relation:
-    schema: str
-    name: str
-    comment: str | None
 
 
 def code_hash(root: Path = ROOT) -> str:
@@ -111,75 +104,89 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _relations(connection: duckdb.DuckDBPyConnection) -> list[_Relation]:
-    found = connection.execute(
-        """
-        select schema_name, table_name, comment from duckdb_tables() where database_name = 'build'
-        union all
-        select schema_name, view_name, comment from duckdb_views() where database_name = 'build' and not internal
-        order by 2
-        """
-    ).fetchall()
-    return [_Relation(*r) for r in found if r[1].startswith(PREFIXES)]
-
-
-def _copy(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> None:
-    target, origin = _quoted(relation.name), f"build.{_quoted(relation.schema)}.{_quoted(relation.name)}"
-    connection.execute(f"create table {target} as from {origin}")
-    if relation.comment:
-        connection.execute(f"comment on table {target} is {_text(relation.comment)}")
-    described = connection.execute(
-        "select column_name, comment from duckdb_columns() "
-        "where database_name = 'build' and schema_name = ? and table_name = ? and comment is not null",
-        [relation.schema, relation.name],
-    ).fetchall()
-    for column, comment in described:
-        connection.execute(f"comment on column {target}.{_quoted(column)} is {_text(comment)}")
+def _published(names: Iterable[str]) -> list[str]:
+    return sorted(n for n in names if n.startswith(PREFIXES))
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     return connection.execute(f"select count(*) from {relation}").fetchone()[0]
 
 
-def _refresh(connection: duckdb.DuckDBPyConnection, settings: Settings, names: set[str]) -> None:
-    """Bring the verdicts and the ledger up to the moment: the gates on features and marts ran after dbt had copied them."""
-    inputs = sources.arrow_inputs(settings)
-    for table, source in REFRESHED.items():
-        if table in names:
-            connection.register("refreshed", inputs[source])
-            columns = [r[0] for r in connection.execute("select column_name from (describe refreshed)").fetchall()]
-            known = {r[0] for r in connection.execute(f"select column_name from (describe {_quoted(table)})").fetchall()}
-            shared = ", ".join(_quoted(c) for c in columns if c in known)
-            connection.execute(f"delete from {_quoted(table)}")
-            connection.execute(f"insert into {_quoted(table)} by name select {shared} from refreshed")
-            connection.unregister("refreshed")
+def _describe(connection: duckdb.DuckDBPyConnection, kind: str, name: str) -> None:
+    """Give a table or view of the copy the comments it has in the build."""
+    comment = connection.execute(
+        f"select comment from duckdb_{kind}s() where database_name = 'build' and {kind}_name = ?", [name]
+    ).fetchone()
+    if comment and comment[0]:
+        connection.execute(f"comment on {kind} {_quoted(name)} is {_text(comment[0])}")
+    described = connection.execute(
+        "select column_name, comment from duckdb_columns() where database_name = 'build' and table_name = ? and comment is not null", [name]
+    ).fetchall()
+    for column, text in described:
+        connection.execute(f"comment on column {_quoted(name)}.{_quoted(column)} is {_text(text)}")
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """Copy one table or, where it cannot live in the copy, what a view shows. Raises CopyDiffers."""
+    origin, target = f"build.main.{_quoted(name)}", f"main.{_quoted(name)}"
+    connection.execute(f"create table {target} as from {origin}")
+    there, here = _count(connection, origin), _count(connection, target)
+    if there != here:
+        raise CopyDiffers(f"{name}: {there} rows in the build, {here} in the copy")
+    _describe(connection, "table", name)
+    return here
+
+
+def _copy_views(connection: duckdb.DuckDBPyConnection, build: Path, views: dict[str, str]) -> int:
+    """Create the views whose tables are all in the copy as views; a view on anything else becomes a table. Returns rows written."""
+    connection.execute("detach build")
+    waiting, progress = dict(views), True
+    while waiting and progress:
+        progress = False
+        for name, sql in list(waiting.items()):
+            try:
+                connection.execute(sql)
+            except duckdb.CatalogException:
+                continue
+            del waiting[name]
+            progress = True
+    connection.execute(f"attach {_text(str(build))} as build (read_only)")
+    for name in views.keys() - waiting.keys():
+        _describe(connection, "view", name)
+    return sum(_copy_table(connection, name) for name in sorted(waiting))
 
 
 def copy(settings: Settings, target: Path) -> tuple[int, int]:
-    """Copy the published tables of the build into a new file; returns tables and rows. Raises CopyDiffers when a count is not the same."""
+    """Copy the published tables and views of the build into a new file; returns relations and rows. Raises CopyDiffers."""
     build = settings.warehouse.path
     connection = duck.connect(str(target), memory_limit=settings.memory_limit, threads=settings.threads)
     try:
         connection.execute(f"attach {_text(str(build))} as build (read_only)")
-        relations = _relations(connection)
-        if not relations:
+        tables = connection.execute("select table_name from duckdb_tables() where database_name = 'build'").fetchall()
+        views = dict(
+            connection.execute("select view_name, sql from duckdb_views() where database_name = 'build' and not internal").fetchall()
+        )
+        names, shown = _published(t for (t,) in tables), _published(views)
+        if not names:
             raise CopyDiffers(f"{build} holds no table to publish ({', '.join(PREFIXES)})")
-        rows = 0
-        for relation in relations:
-            _copy(connection, relation)
-            origin = f"build.{_quoted(relation.schema)}.{_quoted(relation.name)}"
-            there, here = _count(connection, origin), _count(connection, _quoted(relation.name))
-            if there != here:
-                raise CopyDiffers(f"{relation.name}: {there} rows in the build, {here} in the copy")
-            rows += here
-        _refresh(connection, settings, {r.name for r in relations})
+        rows = sum(_copy_table(connection, name) for name in names)
+        rows += _copy_views(connection, build, {name: views[name] for name in shown})
         connection.execute("detach build")
         connection.execute("checkpoint")
     finally:
         connection.close()
     with target.open("rb+") as file:
         os.fsync(file.fileno())
-    return len(relations), rows
+    return len(names) + len(shown), rows
+
+
+def refresh_metadata(settings: Settings, as_of: date) -> None:
+    """Build ledger and verdicts once more: the gates on features and marts ran after dbt had read them. Raises CopyDiffers."""
+    from infra.dbt_runner import run_dbt
+
+    nodes = run_dbt(settings, "run", "--select", *REFRESHED, as_of=as_of)
+    if failed := [n.name for n in nodes if not n.ok]:
+        raise CopyDiffers(f"{', '.join(failed)} could not be brought up to date")
 
 
 def switch(settings: Settings, target: Path) -> None:
@@ -190,8 +197,9 @@ def switch(settings: Settings, target: Path) -> None:
     os.replace(link, settings.serving)
 
 
-def publish(settings: Settings, run_id: str, as_of: date) -> Publication:
+def publish(settings: Settings, run_id: str, as_of: date, refresh: Callable[[Settings, date], None] = refresh_metadata) -> Publication:
     """Publish the build and record it; keeps the last versions. Raises CopyDiffers and leaves the published version in place."""
+    refresh(settings, as_of)
     versions = _versions(settings)
     versions.mkdir(parents=True, exist_ok=True)
     here = published_path(settings)

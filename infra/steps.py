@@ -116,18 +116,18 @@ def load(family: str, organisation: str) -> dict[str, Any]:
 
     settings = _settings()
     with recorded(settings, f"load {family} {organisation}", withhold=True) as outcome:
-        book = loading.load_organisation(settings, family, organisation, run_id())
-        outcome["rows"] = _total(book, "rows_read")
-        return {"organisation": organisation, **book}
+        before = {f["ledger_id"] for f in _files(settings, organisation)}
+        loading.load_organisation(settings, family, organisation, run_id())
+        new = [f for f in _files(settings, organisation) if f["ledger_id"] not in before]
+        outcome["rows"] = sum(f["rows_read"] for f in new)
+        batches = sorted({f["batch_id"] for f in new if f["batch_id"]})
+        return {"organisation": organisation, "files": len(new), "rows_read": outcome["rows"], "batches": batches}
 
 
-def _total(book: Any, name: str) -> int:
-    """Sum of a count wherever it stands in nested counts."""
-    if isinstance(book, dict):
-        return sum(v if k == name and isinstance(v, int) else _total(v, name) for k, v in book.items())
-    if isinstance(book, list | tuple):
-        return sum(_total(v, name) for v in book)
-    return 0
+def _files(settings: Settings, organisation: str) -> list[dict[str, Any]]:
+    from ingestion import ops
+
+    return ops.rows(settings.ops_url, ops.file_ledger, ops.file_ledger.c.organisation == organisation)
 
 
 def missing(expected: list[str], books: list[dict[str, Any]] | None) -> list[str]:
@@ -137,7 +137,7 @@ def missing(expected: list[str], books: list[dict[str, Any]] | None) -> list[str
 
 def close(expected: list[str], books: list[dict[str, Any]] | None) -> dict[str, Any]:
     """Add up what a family has loaded; the build is told whatever happened to single organisations."""
-    rows = _total(list(books or []), "rows_read")
+    rows = sum(b["rows_read"] for b in books or [])
     log.info("%s of %s organisations loaded, %s rows read", len(expected or []) - len(missing(expected, books)), len(expected or []), rows)
     return {"organisations": len(expected or []), "missing": missing(expected, books), "rows_read": rows}
 
@@ -199,8 +199,14 @@ def gate(checkpoint: str) -> dict[str, Any]:
         result = gates.run_checkpoint(settings, checkpoint, run_id())
         outcome["rows"] = result.examined
         if not result.ok:
-            raise Stopped(f"gate {checkpoint} stops publication: {'; '.join(map(str, result.failed_critical))}")
-        return {"checkpoint": checkpoint, "examined": result.examined, "held": [str(h["batch_id"]) for h in result.held]}
+            raise Stopped(f"gate {checkpoint} stops publication: {'; '.join(_named(f) for f in result.failed_critical)}")
+        return {"checkpoint": checkpoint, "examined": result.examined, "held": [h["batch_id"] for h in result.held]}
+
+
+def _named(failure: dict[str, Any]) -> str:
+    """A failed check as rule and what it is about: organisation and feed, or table and column."""
+    about = " ".join(str(failure[k]) for k in ("organisation", "feed", "table", "column") if failure.get(k))
+    return f"{failure['rule']} ({about})" if about else failure["rule"]
 
 
 def dbt_build(as_of: str) -> list[dict[str, Any]]:

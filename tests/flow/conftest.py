@@ -21,9 +21,11 @@ def build(settings: Settings) -> Callable[[int], Path]:
         with duckdb.connect(str(path)) as connection:
             connection.execute(f"create or replace table feat_resident as select range as person_id from range({rows})")
             connection.execute("comment on column feat_resident.person_id is 'key of a person, 居民编号'")
-            connection.execute("create or replace view meta_residents as select count(*) as n from feat_resident")
             connection.execute("create or replace table stg_hospital__patient as select 1 as n")
-            connection.execute("create or replace table meta_check_result (check_id varchar, rule varchar, verdict varchar)")
+            connection.execute("create or replace view meta_residents as select count(*) as n from main.feat_resident")
+            connection.execute("create or replace view meta_above as select n + 1 as m from main.meta_residents")
+            connection.execute("create or replace view meta_private as select n from main.stg_hospital__patient")
+            connection.execute("create or replace table meta_check_result (check_id varchar, verdict varchar)")
         return path
 
     return make

@@ -138,7 +138,7 @@ def test_a_run_without_news_ends_at_once_and_keeps_the_version(story: Story) -> 
 def test_a_gate_of_the_whole_province_keeps_the_last_version_and_the_report_is_written(story: Story) -> None:
     ended = story.gate_stops
     assert ended.code == 1
-    assert "gate features stops publication: residents.row_count" in ended.terminal
+    assert "gate features stops publication: residents.row_count (feat_resident)" in ended.terminal
     assert "gate marts" not in ended.steps and "publish" not in ended.steps
     assert ended.summary["published_version"] == story.nothing_new.summary["published_version"]
     assert ended.has_report

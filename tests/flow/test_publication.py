@@ -10,12 +10,17 @@ import duckdb
 import pytest
 
 from infra import publication
-from infra.publication import CopyDiffers, is_current, publish
+from infra.publication import CopyDiffers, Publication, is_current
 from infra.settings import Settings
 from ingestion import ops
 
 DAY = date(2026, 6, 30)
 Build = Callable[[int], Path]
+
+
+def publish(settings: Settings, run_id: str, as_of: date) -> Publication:
+    """Publish a build that was not made by dbt."""
+    return publication.publish(settings, run_id, as_of, refresh=lambda *_: None)
 
 
 def residents(path: Path) -> int:
@@ -37,11 +42,20 @@ def test_readers_see_published_tables_and_views_and_nothing_else(settings: Setti
     build(7)
     done = publish(settings, "run", DAY)
     with duckdb.connect(str(settings.serving), read_only=True) as connection:
-        names = {r[0] for r in connection.execute("select table_name from information_schema.tables").fetchall()}
-        comment = connection.execute("select comment from duckdb_columns() where column_name = 'person_id'").fetchone()[0]
-    assert names == {"feat_resident", "meta_residents", "meta_check_result"}
+        kinds = dict(connection.execute("select table_name, table_type from information_schema.tables").fetchall())
+        assert connection.execute("select m from meta_above").fetchone()[0] == 8
+        comment = connection.execute(
+            "select comment from duckdb_columns() where table_name = 'feat_resident' and column_name = 'person_id'"
+        ).fetchone()[0]
+    assert kinds == {
+        "feat_resident": "BASE TABLE",
+        "meta_check_result": "BASE TABLE",
+        "meta_residents": "VIEW",
+        "meta_above": "VIEW",
+        "meta_private": "BASE TABLE",
+    }
     assert comment == "key of a person, 居民编号"
-    assert (done.tables, done.rows) == (3, 8)
+    assert (done.tables, done.rows) == (5, 8)
 
 
 def test_a_reader_keeps_the_version_it_opened_and_the_next_one_gets_the_new(settings: Settings, build: Build) -> None:
@@ -106,14 +120,15 @@ def test_the_last_three_versions_are_kept(settings: Settings, build: Build) -> N
 
 
 def test_verdicts_of_gates_that_ran_after_dbt_are_published(settings: Settings, build: Build) -> None:
-    build(7)
-    row = {"check_id": "c1", "run_id": "r", "checkpoint": "marts", "rule": "funnel.order", "description_zh": "漏斗逐级不增"}
-    verdict = {"severity": "critical", "scope": "province", "verdict": "pass", "checked_at": ops.now()}
-    with ops.transaction(settings.ops_url) as connection:
-        ops.replace(connection, ops.check_result, [{**row, **verdict}])
-    publish(settings, "run", DAY)
+    path = build(7)
+
+    def gates_ran(*_: object) -> None:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("insert into meta_check_result values ('c1', 'pass')")
+
+    publication.publish(settings, "run", DAY, refresh=gates_ran)
     with duckdb.connect(str(settings.serving), read_only=True) as connection:
-        assert connection.execute("from meta_check_result").fetchall() == [("c1", "funnel.order", "pass")]
+        assert connection.execute("from meta_check_result").fetchall() == [("c1", "pass")]
 
 
 def test_a_published_version_is_current_until_a_batch_the_day_or_the_code_changes(
