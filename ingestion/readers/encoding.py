@@ -7,6 +7,7 @@ byte that does not fit. GB18030 accepts almost anything, so what it decodes to m
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -31,6 +32,7 @@ BYTE_ORDER_MARKS = (
     (b"\x84\x31\x95\x33", "gb18030"),
 )
 WIDE = {"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"}
+LONG_CHARACTER = re.compile(rb"[\xe0-\xf4]")
 SUBSETS_OF_GB18030 = {"gbk", "gb2312"}
 
 
@@ -48,6 +50,7 @@ class Encoding:
 class _Utf8Trial:
     valid: bool
     is_ascii: bool
+    has_chinese: bool
     failed_at: int
 
 
@@ -78,6 +81,10 @@ def find_encoding(source: Source, declared: str | None = None) -> Encoding:
         return Encoding(wanted)
 
     trial = _try_utf8(source)
+    if trial.valid and wanted == "gb18030" and not trial.is_ascii and not trial.has_chinese:
+        lines = _lines_that_tell(source, 0)
+        if _readable_share(lines, "gb18030") == 1.0 and _looks_chinese(lines, 1):
+            return Encoding("gb18030")
     if trial.valid:
         return Encoding("utf-8", 0, True, () if trial.is_ascii else _mismatch(wanted, "utf-8"))
     lines = _lines_that_tell(source, trial.failed_at)
@@ -135,7 +142,8 @@ def _is_utf8(block: bytes) -> bool:
 
 
 def _try_utf8(source: Source) -> _Utf8Trial:
-    offset, carry, is_ascii = 0, b"", True
+    """Try a whole file as UTF-8; Chinese is told by the bytes that begin characters of three bytes and more."""
+    offset, carry, is_ascii, has_chinese = 0, b"", True, False
     with source.open() as stream:
         while block := stream.read(BLOCK):
             block = carry + block
@@ -143,15 +151,16 @@ def _try_utf8(source: Source) -> _Utf8Trial:
                 offset, carry = offset + len(block), b""
                 continue
             is_ascii = False
+            has_chinese = has_chinese or LONG_CHARACTER.search(block) is not None
             whole = whole_characters(block)
             if not _is_utf8(block[:whole]):
                 try:
                     block[:whole].decode("utf-8")
                 except UnicodeDecodeError as error:
-                    return _Utf8Trial(False, False, offset + error.start)
+                    return _Utf8Trial(False, False, has_chinese, offset + error.start)
             carry = block[whole:]
             offset += whole
-    return _Utf8Trial(not carry, is_ascii, offset)
+    return _Utf8Trial(not carry, is_ascii, has_chinese, offset)
 
 
 def _lines_that_tell(source: Source, failed_at: int) -> list[bytes]:

@@ -174,7 +174,7 @@ def test_any_cell_text_survives_the_way_through_a_csv_file(tmp_path: Path, encod
     assert opened.broken == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.sampled_from('ab,"\n'), max_size=12), max_size=30))
 def test_no_line_is_lost_however_the_quotes_stand(tmp_path: Path, damaged: list[str]) -> None:
     """Sound rows stand between arbitrary ones; each of them is read, or is visibly part of a cell or a broken row, never gone."""

@@ -41,6 +41,12 @@ def test_a_wrong_declaration_is_noticed_and_the_text_read_rightly(write, declare
     assert [finding.code for finding in opened.findings] == ["encoding_mismatch"]
 
 
+def test_a_few_gb18030_characters_that_happen_to_be_valid_utf8_are_read_as_declared(write) -> None:
+    """模 in GB 18030 is the two bytes of the UTF-8 letter ģ; Chinese in UTF-8 takes three bytes, so the declaration stands."""
+    opened = open_file(write("a,b\n1,模\n".encode("gb18030")), encoding="gb18030")
+    assert (rows_of(opened), opened.findings) == ([("1", "模", 1)], [])
+
+
 def test_traditional_chinese_declared_as_gb18030_is_noticed(write) -> None:
     text = "編號,診斷\n" + "1,結腸息肉，建議半年後複查，請於門診追蹤並攜帶健保卡\n" * 20
     opened = open_file(write(text.encode("big5")), encoding="gb18030")

@@ -133,7 +133,7 @@ OBJECTS = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(OBJECTS, min_size=1, max_size=4),
     st.sampled_from([(",", ":"), (", ", ": ")]),
