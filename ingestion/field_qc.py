@@ -84,8 +84,8 @@ class Compiled:
     """A compiled check.
 
     sql        selects `_row`, `_ok`, `_verdicts` (`field:reason|field:reason`, null where nothing is to be said) and, per field, value `f`,
-               comparator `c:f` and delivered text `t:f` (where the contract keeps them) from a relation `src` with the cleaned columns
-               and `_row`; `$delivered_on` is the delivery date
+               comparator `c:f` and delivered text `t:f` (where the contract keeps them) from a relation `src` with the cleaned columns,
+               `_row`, `_file_no` and `_delivered_on`
     columns    delivered columns it reads
     """
 
@@ -229,7 +229,7 @@ def _reason(field: Field, mapping: ColumnMapping | None, synthetic: bool) -> str
         branches.append((f"{parsed} is null", "not_a_date"))
         branches.append((f"{parsed} < date '1900-01-01'", "date_too_early"))
         if not field.may_be_future:
-            branches.append((f"{parsed} > cast($delivered_on as date)", "date_in_future"))
+            branches.append((f"{parsed} > _delivered_on", "date_in_future"))
     else:
         if field.format == "cn_resident_id":
             return f"case when {text} is null then null else {id_number.verdict(parsed, synthetic=synthetic)} end"
@@ -364,13 +364,13 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
             outputs.append(name(f"t:{f.name}"))
     derived = "".join(f", {_derived(f)} as {name(f.name)}" for f in checked.fields if f.derivation)
 
-    cells = ", ".join(map(name, sorted(c for c in columns if c != "_row")))
+    cells = ", ".join(map(name, sorted(columns)))
     sql = f"""
-    select _row, _hash_a, _hash_b, not ({" or ".join(errors) or "false"}) as _ok,
+    select _row, _file_no, _delivered_on, _hash_a, _hash_b, not ({" or ".join(errors) or "false"}) as _ok,
         case when {" or ".join(flags)} then array_to_string(list_filter([{", ".join(verdicts)}], x -> x is not null), '|') end as _verdicts,
         {", ".join(outputs)}{derived}
-    from (select *{broken} from (select *, cast($delivered_on as date) as _delivered_on, {", ".join(stage_reasons)}, {", ".join(stage_values)}
-    from (select *, {values} from (select *, {reason} from (select *{parts} from (select *, {parsed} from (select _row, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts} from (select *, 'second' as _salt from src))))))))
+    from (select *{broken} from (select *, {", ".join(stage_reasons)}, {", ".join(stage_values)}
+    from (select *, {values} from (select *, {reason} from (select *{parts} from (select *, {parsed} from (select _row, _file_no, _delivered_on, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts} from (select *, 'second' as _salt from src))))))))
     """
     return Compiled(sql, tuple(dict.fromkeys(m.source or f for f, m in used.items() if m.constant is None)))
 

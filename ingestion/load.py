@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infra.settings import Settings
 from ingestion import duck, field_qc, lake, ops, raw_zone, sealing
@@ -65,11 +67,12 @@ class Books:
     findings: list[str] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
 
-    def add(self, rows: raw_zone.ChunkRows) -> None:
-        self.rows_read += rows.accepted + rows.quarantined
-        self.accepted += rows.accepted
-        self.quarantined += rows.quarantined
-        for key, n in rows.counts.items():
+    def add(self, rows: raw_zone.ChunkRows, file_no: int) -> None:
+        accepted, quarantined = rows.accepted.get(file_no, 0), rows.quarantined.get(file_no, 0)
+        self.rows_read += accepted + quarantined
+        self.accepted += accepted
+        self.quarantined += quarantined
+        for key, n in rows.counts.get(file_no, {}).items():
             self.counts[key] = self.counts.get(key, 0) + n
 
 
@@ -141,9 +144,12 @@ def _ledger_row(d: Delivered, books: Books, status: str, batch_id: str, judged_b
     }
 
 
+ROWS_PER_CHUNK = 200_000
+
+
 @dataclass
-class _Batch:
-    """One batch on its way into the tables."""
+class _FeedLoad:
+    """The new files of one feed on their way into the tables, a batch per delivery date."""
 
     settings: Settings
     connection: duckdb.DuckDBPyConnection
@@ -151,140 +157,144 @@ class _Batch:
     files: list[Delivered]
     quarantine: list[pa.Table] = field(default_factory=list)
     answers: list[pa.Table] = field(default_factory=list)
-    books: dict[str, Books] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        first = self.files[0]
-        self.contract: Contract = contract(first.feed or "")
+        self.contract: Contract = contract(self.files[0].feed or "")
         self.feed_mapping: FeedMapping = self.mapping.resolved(self.contract.feed)
-        self.batch_id = _digest(first.organisation, self.contract.feed, first.delivered_on.isoformat(), *sorted(f.sha256 for f in self.files))
         self.key = sealing.derived_key(self.settings.key_file, "raw zone")
-        self.seq = 0
+        self.books = [Books() for _ in self.files]
+        self.batches: dict[date, str] = {}
+        for day in sorted({f.delivered_on for f in self.files}):
+            contents = sorted(f.sha256 for f in self.files if f.delivered_on == day)
+            self.batches[day] = _digest(self.files[0].organisation, self.contract.feed, day.isoformat(), *contents)
+        self.origins = [
+            raw_zone.Origin(f.source, f.organisation, self.batches[f.delivered_on], f.delivered_on, f.path.name) for f in self.files
+        ]
 
     def chunks(self) -> Iterator[raw_zone.ChunkRows]:
-        """The rows of all files, chunk by chunk. Raises FileRejected when a file cannot be read whole."""
-        self.connection.execute("create or replace temp table seen (a ubigint, b ubigint)")
-        self.quarantine.clear()
-        self.answers.clear()
+        """The rows of all files; small files of the same columns share a chunk. Raises FileRejected when a file cannot be read whole."""
+        self.connection.execute("create or replace temp table seen (_batch varchar, _hash_a ubigint, _hash_b ubigint)")
+        held: list[pa.Table] = []
+        for table in self._tables():
+            if held and (held[0].schema != table.schema or sum(map(len, held)) + len(table) > ROWS_PER_CHUNK):
+                yield self._chunk(pa.concat_tables(held))
+                held = []
+            held.append(table)
+        if held:
+            yield self._chunk(pa.concat_tables(held))
+        for file_no, broken in self._broken:
+            rows = raw_zone.broken_rows(self.contract, self.origins[file_no], file_no, broken, self.key)
+            self._enter(rows)
+            yield rows
+
+    def _tables(self) -> Iterator[pa.Table]:
+        """The delivered cells of all files in turn, with `_row`, `_file_no` and `_delivered_on`."""
         self.seq = 0
-        for delivered in self.files:
-            books = self.books[delivered.ledger_id] = Books()
+        self._compiled: dict[tuple[str, ...], field_qc.Compiled] = {}
+        self._broken: list[tuple[int, list[tuple[int, str, str]]]] = []
+        m = self.feed_mapping
+        for file_no, delivered in enumerate(self.files):
             try:
-                for rows in self._file(delivered, books):
-                    books.add(rows)
-                    self.quarantine.append(rows.quarantine)
-                    self.answers.append(rows.answers)
-                    yield rows
+                opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
+                if opened.columns not in self._compiled:
+                    self._compiled[opened.columns] = field_qc.compile_check(self.contract, m, opened.columns, synthetic=self.mapping.synthetic)
+                for batch in opened.batches():
+                    batch = batch.append_column("_file_no", pa.repeat(pa.scalar(file_no, pa.int32()), len(batch)))
+                    yield batch.append_column("_delivered_on", pa.repeat(pa.scalar(delivered.delivered_on, pa.date32()), len(batch)))
             except UnreadableFile as error:
                 raise FileRejected(delivered, error.code, REASONS[error.code]) from error
             except field_qc.MissingColumns as error:
                 reason = field_qc.reasons()["missing_columns"].name_zh + "：" + "、".join(error.columns)
                 raise FileRejected(delivered, "missing_columns", reason) from error
+            books = self.books[file_no]
+            books.encoding, books.findings = opened.encoding, [f.code for f in opened.findings]
+            books.unmapped = raw_zone.unmapped_columns(m, opened.columns)
+            if opened.broken:
+                self._broken.append((file_no, [(b.row, b.code, b.text) for b in opened.broken]))
 
-    def _lineage(self, delivered: Delivered) -> raw_zone.Lineage:
-        return raw_zone.Lineage(delivered.source, delivered.organisation, self.batch_id, delivered.delivered_on.isoformat(), delivered.path.name)
-
-    def _file(self, delivered: Delivered, books: Books) -> Iterator[raw_zone.ChunkRows]:
-        m = self.feed_mapping
-        opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
-        compiled = field_qc.compile_check(self.contract, m, opened.columns, synthetic=self.mapping.synthetic)
-        books.unmapped = raw_zone.unmapped_columns(m, opened.columns)
-        for batch in opened.batches():
-            yield self._chunk(delivered, compiled, batch)
-        books.encoding = opened.encoding
-        books.findings = [f.code for f in opened.findings]
-        if opened.broken:
-            broken = [(b.row, b.code, b.text) for b in opened.broken]
-            yield raw_zone.broken_rows(self.contract, self._lineage(delivered), broken, self.key)
-
-    def _chunk(self, delivered: Delivered, compiled: field_qc.Compiled, batch: pa.Table) -> raw_zone.ChunkRows:
-        connection, day = self.connection, delivered.delivered_on.isoformat()
-        connection.register("src", field_qc.cleaned(batch, self.feed_mapping.null_values or ()))
-        checked = connection.execute(compiled.sql, {"delivered_on": day} if "$delivered_on" in compiled.sql else {}).to_arrow_table()
-        checked = checked.append_column("_seq", pa.array(range(self.seq, self.seq + len(checked)), pa.int64()))
+    def _chunk(self, delivered: pa.Table) -> raw_zone.ChunkRows:
+        connection = self.connection
+        columns = tuple(c for c in delivered.column_names if c not in raw_zone.PLACE)
+        connection.register("src", field_qc.cleaned(delivered, self.feed_mapping.null_values or ()))
+        checked = connection.execute(self._compiled[columns].sql).to_arrow_table()
+        checked = checked.append_column("_seq", pa.array(np.arange(self.seq, self.seq + len(checked))))
         self.seq += len(checked)
         connection.register("checked", checked)
+        connection.register("origin", raw_zone.origin_table(self.origins))
+        hashed = "(select c._hash_a, c._hash_b, c._seq, o._batch from checked as c inner join origin as o using (_file_no))"
         duplicates = connection.execute(
-            """
-            select s.a is not null or row_number() over (partition by c._hash_a, c._hash_b order by c._seq) > 1 as duplicate
-            from checked as c left join seen as s on s.a = c._hash_a and s.b = c._hash_b order by c._seq
+            f"""
+            select s._batch is not null or row_number() over (partition by c._batch, c._hash_a, c._hash_b order by c._seq) > 1 as duplicate
+            from {hashed} as c left join seen as s using (_batch, _hash_a, _hash_b) order by c._seq
             """
         ).to_arrow_table()["duplicate"]
-        connection.execute("insert into seen select distinct c._hash_a, c._hash_b from checked as c anti join seen as s on s.a = c._hash_a and s.b = c._hash_b")
+        connection.execute(f"insert into seen select distinct _batch, _hash_a, _hash_b from {hashed} as c anti join seen using (_batch, _hash_a, _hash_b)")
         subjects = None
         if self.contract.subject:
             connection.register("checked", checked.append_column("_duplicate", duplicates))
+            good = "(select c.*, o._batch from checked as c inner join origin as o using (_file_no) where _ok and not _duplicate)"
             with vault.opened(self.settings, connection):
-                subjects = vault.identify(
-                    connection, self.contract, delivered.organisation, day, self.batch_id, "(select * from checked where _ok and not _duplicate)"
-                )
-        return raw_zone.rows_of_chunk(
-            connection, self.contract, self.feed_mapping, self._lineage(delivered), batch, checked, subjects, duplicates, self.key
-        )
+                subjects = vault.identify(connection, self.contract, self.files[0].organisation, good)
+        rows = raw_zone.rows_of_chunk(connection, self.contract, self.feed_mapping, self.origins, delivered, checked, subjects, duplicates, self.key)
+        self._enter(rows)
+        return rows
 
-
-ROWS_PER_APPEND = 200_000
+    def _enter(self, rows: raw_zone.ChunkRows) -> None:
+        """Put a chunk into the books of its files."""
+        for file_no, books in enumerate(self.books):
+            books.add(rows, file_no)
+        self.quarantine.append(rows.quarantine)
+        self.answers.append(rows.answers)
 
 
 class _Appender:
-    """Gathers the rows of small batches, so that a table gets few large files; everything is committed with its transaction."""
+    """Appends to one table what it does not hold yet; everything is committed with its transaction."""
 
-    def __init__(self, target: lake.Table, schema: pa.Schema, batches: list[_Batch]):
-        self.target, self.schema = target, schema
-        self.pending = {b.batch_id for b in batches if not lake.has_batch(target, b.batch_id)}
+    def __init__(self, target: lake.Table, schema: pa.Schema, batches: set[str]):
+        self.schema = schema
+        self.pending = {b for b in batches if not lake.has_batch(target, b)}
+        self.some_are_there = self.pending != batches
         self.transaction = target.transaction()
-        self.held: list[pa.Table] = []
 
-    def add(self, batch: _Batch, rows: pa.Table) -> None:
-        if batch.batch_id in self.pending and len(rows):
-            self.held.append(lake.conform(rows, self.schema))
-            if sum(map(len, self.held)) >= ROWS_PER_APPEND:
-                self.flush()
-
-    def flush(self) -> None:
-        if self.held:
-            self.transaction.append(pa.concat_tables(self.held), snapshot_properties={"batch_id": " ".join(sorted(self.pending))})
-            self.held = []
-
-    def commit(self) -> None:
-        self.flush()
-        self.transaction.commit_transaction()
+    def add(self, rows: pa.Table) -> None:
+        if self.some_are_there:
+            rows = rows.filter(pc.is_in(rows["_batch"], pa.array(sorted(self.pending), pa.string())))
+        if len(rows):
+            self.transaction.append(lake.conform(rows, self.schema), snapshot_properties={"batch_id": " ".join(sorted(self.pending))})
 
 
-def _append(settings: Settings, batches: list[_Batch]) -> None:
+def _append(load: _FeedLoad) -> None:
     """Append the batches of one feed to raw zone and lake, one commit each. Raises FileRejected before anything is committed."""
-    described = batches[0].contract
+    described = load.contract
     tables = ((lake.RAW, lake.raw_schema(described)), (lake.LAKE, lake.lake_schema(described)))
-    raw, clean = (_Appender(lake.table(settings, space, described.feed, schema), schema, batches) for space, schema in tables)
-    for batch in batches:
-        for rows in batch.chunks():
-            raw.add(batch, rows.raw)
-            clean.add(batch, rows.lake)
-    raw.commit()
-    clean.commit()
+    raw, clean = (
+        _Appender(lake.table(load.settings, space, described.feed, schema), schema, set(load.batches.values())) for space, schema in tables
+    )
+    for rows in load.chunks():
+        raw.add(rows.raw)
+        clean.add(rows.lake)
+    raw.transaction.commit_transaction()
+    clean.transaction.commit_transaction()
 
 
 def _load_feed(
     settings: Settings, connection: duckdb.DuckDBPyConnection, mapping: Mapping, files: list[Delivered]
-) -> tuple[list[_Batch], list[FileRejected]]:
-    """Append a feed's new files, a batch per delivery date; a file that cannot be read whole is left out and the others are taken without it."""
+) -> tuple[_FeedLoad | None, list[FileRejected]]:
+    """Append a feed's new files; a file that cannot be read whole is left out and the others are taken without it."""
     rejected: list[FileRejected] = []
     while files:
-        by_date: dict[date, list[Delivered]] = {}
-        for f in files:
-            by_date.setdefault(f.delivered_on, []).append(f)
-        batches = [_Batch(settings, connection, mapping, dated) for dated in by_date.values()]
+        load = _FeedLoad(settings, connection, mapping, files)
         try:
-            _append(settings, batches)
-            return batches, rejected
+            _append(load)
+            return load, rejected
         except FileRejected as error:
             rejected.append(error)
-            if batches[0].contract.subject:
+            if load.contract.subject:
                 with vault.opened(settings, connection):
-                    for batch in batches:
-                        vault.forget_batch(connection, batch.batch_id)
+                    for batch_id in load.batches.values():
+                        vault.forget_batch(connection, batch_id)
             files = [f for f in files if f.ledger_id != error.delivered.ledger_id]
-    return [], rejected
+    return None, rejected
 
 
 def load_organisation(settings: Settings, family: str, organisation: str, run_id: str) -> dict[str, Any]:
@@ -319,20 +329,21 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
             first_of[d.feed, d.sha256] = d.ledger_id
             new.setdefault(d.feed, []).append(d)
 
-    batches: list[_Batch] = []
+    loads: list[_FeedLoad] = []
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     connection.execute("set disabled_optimizers = 'in_clause'")  # long IN lists as expressions: as joins they cost a hundred operators a statement
     for files in new.values():
         loaded, bad = _load_feed(settings, connection, mapping, files)
         rejected.extend((e.delivered, e.code, e.reason_zh) for e in bad)
-        batches.extend(loaded)
-    _append_exceptions(settings, batches, rejected)
-    _keep_books(settings, run_id, mapping, batches, rejected, finished)
+        if loaded:
+            loads.append(loaded)
+    _append_exceptions(settings, loads, rejected)
+    _keep_books(settings, run_id, mapping, loads, rejected, finished)
     connection.close()
     return summary(settings, organisation)
 
 
-def _append_exceptions(settings: Settings, batches: list[_Batch], rejected: list[tuple[Delivered, str, str]]) -> None:
+def _append_exceptions(settings: Settings, loads: list[_FeedLoad], rejected: list[tuple[Delivered, str, str]]) -> None:
     """Quarantine pointers and answers of all batches, one commit a table."""
     whole_files = pa.Table.from_pylist(
         [
@@ -348,10 +359,11 @@ def _append_exceptions(settings: Settings, batches: list[_Batch], rejected: list
         schema = lake.SUPPORT[name]
         target = lake.table(settings, lake.LAKE, name, schema)
         parts, ids = [], []
-        for batch in batches:
-            if not lake.has_batch(target, batch.batch_id):
-                ids.append(batch.batch_id)
-                parts.extend(lake.conform(t, schema) for t in (batch.quarantine if name == "quarantine" else batch.answers))
+        for load in loads:
+            wanted = {b for b in load.batches.values() if not lake.has_batch(target, b)}
+            ids.extend(sorted(wanted))
+            for rows in load.quarantine if name == "quarantine" else load.answers:
+                parts.append(lake.conform(rows, schema).filter(pc.is_in(rows["_batch"], pa.array(sorted(wanted), pa.string()))))
         if name == "quarantine":
             pending = [i for i, (d, _, _) in enumerate(rejected) if not lake.has_batch(target, _rejection_id(d))]
             parts.append(whole_files.take(pa.array(pending, pa.int64())))
@@ -368,23 +380,24 @@ def _keep_books(
     settings: Settings,
     run_id: str,
     mapping: Mapping | None,
-    batches: list[_Batch],
+    loads: list[_FeedLoad],
     rejected: list[tuple[Delivered, str, str]],
     finished: list[dict[str, Any]],
 ) -> None:
     """Write ledger, batch states and field-QC results in one transaction: the last step, so that a killed load is seen as not done."""
     ledger, states, results = list(finished), [], []
-    for batch in batches:
-        first = batch.files[0]
-        for d in batch.files:
-            ledger.append(_ledger_row(d, batch.books[d.ledger_id], "loaded", batch.batch_id, _judged_by(mapping, d.feed)))
-        states.append(
-            {
-                "batch_id": batch.batch_id, "source": first.source, "organisation": first.organisation, "feed": first.feed,
-                "delivered_on": first.delivered_on, "status": "loaded", "rule": None, "reason_zh": None, "decided_at": ops.now(),
-            }
-        )  # fmt: skip
-        results.extend(_check_results(run_id, batch))
+    for load in loads:
+        for d, books in zip(load.files, load.books, strict=True):
+            ledger.append(_ledger_row(d, books, "loaded", load.batches[d.delivered_on], _judged_by(mapping, d.feed)))
+        first = load.files[0]
+        for day, batch_id in load.batches.items():
+            states.append(
+                {
+                    "batch_id": batch_id, "source": first.source, "organisation": first.organisation, "feed": first.feed, "delivered_on": day,
+                    "status": "loaded", "rule": None, "reason_zh": None, "decided_at": ops.now(),
+                }
+            )  # fmt: skip
+            results.extend(_check_results(run_id, load, day, batch_id))
     for d, code, reason in rejected:
         ledger.append(_ledger_row(d, Books(), "rejected", "", _judged_by(mapping, d.feed), reason_code=code, reason_zh=reason))
     with ops.transaction(settings.ops_url) as connection:
@@ -393,21 +406,23 @@ def _keep_books(
         ops.replace(connection, ops.check_result, results)
 
 
-def _check_results(run_id: str, batch: _Batch) -> Iterator[dict[str, Any]]:
-    first, feed = batch.files[0], batch.contract.feed
-    read = sum(b.rows_read for b in batch.books.values())
-    quarantined = sum(b.quarantined for b in batch.books.values())
+def _check_results(run_id: str, load: _FeedLoad, day: date, batch_id: str) -> Iterator[dict[str, Any]]:
+    """What field QC found in one batch, as rows of the check store."""
+    first, feed = load.files[0], load.contract.feed
+    all_books = [books for d, books in zip(load.files, load.books, strict=True) if d.delivered_on == day]
+    read = sum(b.rows_read for b in all_books)
+    quarantined = sum(b.quarantined for b in all_books)
     counts: dict[tuple[str, str], int] = {}
-    for books in batch.books.values():
+    for books in all_books:
         for key, n in books.counts.items():
             counts[key] = counts.get(key, 0) + n
 
     def row(rule: str, column: str | None, description: str, severity: str, examined: int, failed: int) -> dict[str, Any]:
         verdict = "not_examined" if examined == 0 else "fail" if failed and severity != "info" else "pass"
         return {
-            "check_id": _digest("field_qc", batch.batch_id, rule, column or ""), "run_id": run_id, "checkpoint": "field_qc", "rule": rule,
+            "check_id": _digest("field_qc", batch_id, rule, column or ""), "run_id": run_id, "checkpoint": "field_qc", "rule": rule,
             "description_zh": description, "severity": severity, "scope": "organisation", "organisation": first.organisation, "feed": feed, "cancer": None,
-            "batch_id": batch.batch_id, "table_name": feed, "column_name": column, "examined": examined, "failed": failed, "observed": None,
+            "batch_id": batch_id, "table_name": feed, "column_name": column, "examined": examined, "failed": failed, "observed": None,
             "verdict": verdict, "checked_at": ops.now(),
         }  # fmt: skip
 
@@ -416,14 +431,14 @@ def _check_results(run_id: str, batch: _Batch) -> Iterator[dict[str, Any]]:
         if code == "translated":
             continue
         severity, _, label = field_qc.outcome(feed, column or None, code)
-        field_name = batch.contract.field(column).name_zh + "：" if column else ""
+        field_name = load.contract.field(column).name_zh + "：" if column else ""
         yield row(code, column or None, field_name + label, "info" if severity == "info" else "warning", read, n)
-    for finding in sorted({f for b in batch.books.values() for f in b.findings}):
-        failed = sum(finding in b.findings for b in batch.books.values())
-        yield row(finding, None, "读取时的发现（文件数）", "warning", len(batch.books), failed)
-    for column in sorted({c for b in batch.books.values() for c in b.unmapped}):
-        failed = sum(column in b.unmapped for b in batch.books.values())
-        yield row("unmapped_column", column[:120], "文件中有映射未说明的列（已加密留存于原始区）", "warning", len(batch.books), failed)
+    for finding in sorted({f for b in all_books for f in b.findings}):
+        failed = sum(finding in b.findings for b in all_books)
+        yield row(finding, None, "读取时的发现（文件数）", "warning", len(all_books), failed)
+    for column in sorted({c for b in all_books for c in b.unmapped}):
+        failed = sum(column in b.unmapped for b in all_books)
+        yield row("unmapped_column", column[:120], "文件中有映射未说明的列（已加密留存于原始区）", "warning", len(all_books), failed)
 
 
 def summary(settings: Settings, organisation: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 import pyarrow as pa
@@ -18,37 +19,54 @@ SAFE_TEXT = "^[<>≥≤+\\-−./:：,， %~^*0-9]{0,20}$"
 PERSON_NUMBER = "(^|[^0-9])([0-9]{14,17}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)"
 LEADING_NUMBER = "^([<>≥≤]?\\s*[0-9]{1,6}(?:\\.[0-9]{1,4})?)\\s*[^0-9]{1,12}$"
 MASKED = "［已隐去］"
+# What the loader adds to the delivered columns of a chunk.
+PLACE = ("_row", "_file_no", "_delivered_on")
 
 
 @dataclass(frozen=True)
-class Lineage:
-    """Where a chunk comes from; stands in every row made from it."""
+class Origin:
+    """Where the rows of one file come from."""
 
     source: str
     organisation: str
     batch_id: str
-    delivered_on: str
+    delivered_on: date
     file_name: str
 
-    def sql(self) -> str:
-        """The lineage columns as SQL constants, `_row` excepted."""
-        return (
-            f"{quoted(self.source)} as _source, {quoted(self.organisation)} as _organisation, {quoted(self.batch_id)} as _batch,"
-            f" date {quoted(self.delivered_on)} as _delivered_on, {quoted(self.file_name)} as _file"
-        )
+
+# Lineage columns of a row, from `origin`, in the order of lake.LINEAGE; `_row` follows.
+LINEAGE = "o._source, o._organisation, o._batch, o._delivered_on, o._file"
+
+
+def origin_table(origins: list[Origin]) -> pa.Table:
+    """The origins of a chunk's rows by `_file_no`."""
+    return pa.table(
+        {
+            "_file_no": pa.array(range(len(origins)), pa.int32()),
+            "_source": pa.array([o.source for o in origins], pa.string()),
+            "_organisation": pa.array([o.organisation for o in origins], pa.string()),
+            "_batch": pa.array([o.batch_id for o in origins], pa.string()),
+            "_delivered_on": pa.array([o.delivered_on for o in origins], pa.date32()),
+            "_file": pa.array([o.file_name for o in origins], pa.string()),
+        }
+    )
 
 
 @dataclass(frozen=True)
 class ChunkRows:
-    """What one chunk adds to each table, and its books."""
+    """What one chunk adds to each table, and its books: rows and verdicts per file.
+
+    accepted, quarantined  rows by `_file_no`
+    counts                 how often a (field, reason) occurred by `_file_no`
+    """
 
     raw: pa.Table
     lake: pa.Table
     quarantine: pa.Table
     answers: pa.Table
-    accepted: int
-    quarantined: int
-    counts: dict[tuple[str, str], int]
+    accepted: dict[int, int]
+    quarantined: dict[int, int]
+    counts: dict[int, dict[tuple[str, str], int]]
 
 
 def safe_text(text: str) -> str:
@@ -81,8 +99,8 @@ def _delivered(mapping: FeedMapping, field: Field, columns: tuple[str, ...]) -> 
     return column if column in columns else None
 
 
-def _record_key(contract: Contract, organisation: str) -> str:
-    parts = [quoted(organisation)]
+def _record_key(contract: Contract) -> str:
+    parts = ["o._organisation"]
     if contract.keyed_by_subject:
         parts.append("identity_id")
     for field in contract.primary_key:
@@ -144,21 +162,23 @@ def rows_of_chunk(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     mapping: FeedMapping,
-    lineage: Lineage,
+    origins: list[Origin],
     delivered: pa.Table,
     checked: pa.Table,
     subjects: pa.Table | None,
     duplicates: pa.Array,
     key: bytes,
 ) -> ChunkRows:
-    """Make the rows of one chunk.
+    """Make the rows of one chunk, which may hold the rows of several files.
 
-    delivered   the cells as they came, with `_row`
+    origins     the files, by `_file_no`
+    delivered   the cells as they came, with `_row` and `_file_no`
     checked     the result of the compiled check, row by row beside `delivered`, with `_seq`
     subjects    `_seq`, `identity_id`, `person_name` of the accepted rows, None for feeds without a person
     duplicates  whether a row repeats an earlier one of the batch
     """
-    columns = tuple(c for c in delivered.column_names if c != "_row")
+    columns = tuple(c for c in delivered.column_names if c not in PLACE)
+    connection.register("origin", origin_table(origins))
     connection.register("delivered", delivered.append_column("_seq", checked["_seq"]))
     connection.register("checked", checked.append_column("_duplicate", duplicates))
     if subjects is None:
@@ -168,7 +188,8 @@ def rows_of_chunk(
     accepted = f"(select c.*, {columns_of_identity} from checked as c left join subjects as s using (_seq) where c._ok and not c._duplicate)"
     identity = "identity_id, " if contract.subject else ""
     lake_rows = connection.execute(
-        f"select {_record_key(contract, lineage.organisation)} as record_key, {identity}{lineage.sql()}, _row, {_lake_columns(contract)} from {accepted} order by _seq"
+        f"select {_record_key(contract)} as record_key, {identity}{LINEAGE}, _row, {_lake_columns(contract)}, _file_no"
+        f" from {accepted} as a inner join origin as o using (_file_no) order by _seq"
     ).to_arrow_table()
 
     connection.register("lake_rows", lake_rows)
@@ -181,17 +202,22 @@ def rows_of_chunk(
     )
     raw_rows = connection.execute(
         f"""
-        select {lineage.sql()}, d._row, case when c._ok and not c._duplicate then 'accepted' else 'quarantined' end as _status,
+        select {LINEAGE}, d._row, case when c._ok and not c._duplicate then 'accepted' else 'quarantined' end as _status,
             case when c._duplicate then concat_ws('|', ':duplicate_row', c._verdicts) else c._verdicts end as _verdicts,
             {quoted(layout)} as _seal_layout, {cells} as _cells{open_columns}
-        from delivered as d inner join checked as c using (_seq) order by d._seq
+        from delivered as d inner join checked as c using (_seq) inner join origin as o on o._file_no = d._file_no order by d._seq
         """
     ).to_arrow_table()
     raw_rows = _seal_cells(raw_rows, key)
 
-    quarantine, answers, counts = _exceptions(connection, contract, mapping, lineage, columns)
-    total = len(checked)
-    return ChunkRows(raw_rows, lake_rows, quarantine, answers, len(lake_rows), total - len(lake_rows), counts)
+    quarantine, answers, counts = _exceptions(connection, contract, mapping, columns)
+    accepted_rows = _per_file(lake_rows["_file_no"])
+    quarantined = {n: total - accepted_rows.get(n, 0) for n, total in _per_file(checked["_file_no"]).items()}
+    return ChunkRows(raw_rows, lake_rows, quarantine, answers, accepted_rows, quarantined, counts)
+
+
+def _per_file(file_no: pa.ChunkedArray) -> dict[int, int]:
+    return {v["values"]: v["counts"] for v in file_no.value_counts().to_pylist()}
 
 
 def _seal_cells(rows: pa.Table, key: bytes) -> pa.Table:
@@ -203,23 +229,27 @@ def _seal_cells(rows: pa.Table, key: bytes) -> pa.Table:
 
 
 def _exceptions(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, mapping: FeedMapping, lineage: Lineage, columns: tuple[str, ...]
-) -> tuple[pa.Table, pa.Table, dict[tuple[str, str], int]]:
-    """Quarantine pointers, answers not accepted as they stand, and how often each field:reason occurred."""
+    connection: duckdb.DuckDBPyConnection, contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]
+) -> tuple[pa.Table, pa.Table, dict[int, dict[tuple[str, str], int]]]:
+    """Quarantine pointers, answers not accepted as they stand, and how often each field:reason occurred in each file."""
     connection.execute(
         """
         create or replace temp table verdict as
-        select _seq, _row, _ok and not _duplicate as is_accepted, nullif(split_part(v, ':', 1), '') as field, split_part(v, ':', 2) as code
+        select _seq, _row, _file_no, _ok and not _duplicate as is_accepted, nullif(split_part(v, ':', 1), '') as field, split_part(v, ':', 2) as code
         from (
-            select _seq, _row, _ok, _duplicate,
+            select _seq, _row, _file_no, _ok, _duplicate,
                 unnest(string_split(case when _duplicate then concat_ws('|', ':duplicate_row', _verdicts) else _verdicts end, '|')) as v
             from checked where _verdicts is not null or _duplicate
         )
         """
     )
-    found = connection.execute("select field, code, count(*) from verdict group by all order by all").fetchall()
-    counts = {(f or "", c): n for f, c, n in found}
-    connection.register("meaning", _verdict_table(contract, contract.feed, [(f, c) for f, c, _ in found]))
+    found = connection.execute("select _file_no, field, code, count(*) from verdict group by all order by all").fetchall()
+    counts: dict[int, dict[tuple[str, str], int]] = {}
+    for file_no, f, code, n in found:
+        counts.setdefault(file_no, {})[f or "", code] = n
+    if not found:
+        return lake.SUPPORT["quarantine"].empty_table(), lake.SUPPORT["form_answer"].empty_table(), counts
+    connection.register("meaning", _verdict_table(contract, contract.feed, sorted({(f, c) for _, f, c, _ in found}, key=str)))
     answered = [(f, _delivered(mapping, f, columns)) for f in contract.fields if not f.sealed and not f.derivation]
     answered = [(f, column) for f, column in answered if column is not None]
     numeric = [f for f, _ in answered if f.comparator]
@@ -239,9 +269,10 @@ def _exceptions(
     identifying = ", ".join(quoted(f.name) for f in contract.fields if f.sealed) or "''"
     quarantine = connection.execute(
         f"""
-        select {lineage.sql()}, v._row, {quoted(contract.feed)} as feed, v.field, v.code as reason_code, m.reason_zh, m.severity,
+        select {LINEAGE}, v._row, {quoted(contract.feed)} as feed, v.field, v.code as reason_code, m.reason_zh, m.severity,
             case when v.field is null then 'row' when v.field in ({identifying}) then 'identifying' else {value_class("s.raw_value")} end as value_class
         from verdict as v inner join meaning as m on m.code = v.code and m.field is not distinct from v.field
+        inner join origin as o on o._file_no = v._file_no
         left join said as s on s._seq = v._seq and s.field = v.field
         where not v.is_accepted and m.outcome not in ('kept', 'translated')
         order by v._seq, v.field, v.code
@@ -250,18 +281,19 @@ def _exceptions(
     translations = "true" if contract.is_form else "v.code is distinct from 'translated'"
     answers = connection.execute(
         f"""
-        with row_state as (select _seq, _row, bool_and(is_accepted) as is_accepted from verdict group by all),
+        with row_state as (select _seq, _row, _file_no, bool_and(is_accepted) as is_accepted from verdict group by all),
         first_verdict as (select _seq, field, min(code) as code from verdict where field is not null group by all)
-        select {lineage.sql()}, r._row, {quoted(contract.feed)} as feed, k.record_key, s.field, {safe_text("s.raw_value")} as raw_value,
+        select {LINEAGE}, r._row, {quoted(contract.feed)} as feed, k.record_key, s.field, {safe_text("s.raw_value")} as raw_value,
             case when r.is_accepted then {safe_standard("m.standard_value", contract)} end as standard_value, p.comparator,
             case when not r.is_accepted then 'quarantined' else coalesce(w.outcome, 'kept') end as verdict,
             v.code as reason_code, w.reason_zh, r.is_accepted as is_row_accepted
         from said as s inner join row_state as r using (_seq)
+        inner join origin as o on o._file_no = r._file_no
         left join first_verdict as v on v._seq = s._seq and v.field = s.field
         left join meaning as w on w.code = v.code and w.field = v.field
         left join meant as m on m._seq = s._seq and m.field = s.field
         left join compared as p on p._seq = s._seq and p.field = s.field
-        left join lake_rows as k on k._row = r._row
+        left join lake_rows as k on k._row = r._row and k._file_no = r._file_no
         where (v.code is not null or not r.is_accepted) and trim(s.raw_value) <> '' and {translations}
         order by r._seq, s.field
         """
@@ -274,21 +306,13 @@ def safe_standard(text: str, contract: Contract) -> str:
     return f"case when regexp_matches({text}, {quoted(PERSON_NUMBER)}) or length({text}) > 60 then {quoted(MASKED)} else {text} end"
 
 
-def broken_rows(contract: Contract, lineage: Lineage, rows: list[tuple[int, str, str]], key: bytes) -> ChunkRows:
+def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tuple[int, str, str]], key: bytes) -> ChunkRows:
     """The rows of a file that could not be cut into cells: (row, reason code, line); sealed whole, pointed at in quarantine."""
     schema = lake.raw_schema(contract)
-    fixed = {
-        "_source": lineage.source,
-        "_organisation": lineage.organisation,
-        "_batch": lineage.batch_id,
-        "_delivered_on": lineage.delivered_on,
-        "_file": lineage.file_name,
-    }
     n = len(rows)
     seal_id, offsets, sealed = sealing.seal(pa.array([line for _, _, line in rows], pa.string()), key)
-    columns: dict[str, pa.Array] = {k: pa.array([v] * n, pa.string()) for k, v in fixed.items()}
-    columns["_delivered_on"] = columns["_delivered_on"].cast(pa.date32())
-    columns |= {
+    from_origin = origin_table([origin]).take(pa.array([0] * n, pa.int64())).drop_columns("_file_no")
+    columns = dict(zip(from_origin.column_names, from_origin.columns, strict=True)) | {
         "_row": pa.array([r for r, _, _ in rows], pa.int64()),
         "_status": pa.array(["quarantined"] * n),
         "_verdicts": pa.array([f":{code}" for _, code, _ in rows]),
@@ -300,7 +324,7 @@ def broken_rows(contract: Contract, lineage: Lineage, rows: list[tuple[int, str,
     raw = pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in schema], schema=schema)
     pointers = pa.table(
         {
-            **{k: columns[k] for k in (*fixed, "_row")},
+            **{k: columns[k] for k in (*from_origin.column_names, "_row")},
             "feed": [contract.feed] * n,
             "field": pa.nulls(n, pa.string()),
             "reason_code": [code for _, code, _ in rows],
@@ -313,6 +337,6 @@ def broken_rows(contract: Contract, lineage: Lineage, rows: list[tuple[int, str,
     for _, code, _ in rows:
         counts["", code] = counts.get(("", code), 0) + 1
     empty = lake.SUPPORT["form_answer"].empty_table()
-    return ChunkRows(raw, lake.lake_schema(contract).empty_table(), pointers, empty, 0, n, counts)
+    return ChunkRows(raw, lake.lake_schema(contract).empty_table(), pointers, empty, {}, {file_no: n}, {file_no: counts})
 
 

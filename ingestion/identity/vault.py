@@ -91,12 +91,10 @@ def subject_columns(contract: Contract) -> dict[str, str]:
     return found
 
 
-def identify(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, delivered_on: str, batch_id: str, relation: str
-) -> pa.Table:
+def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, relation: str) -> pa.Table:
     """Give every row of a checked relation its identity, issuing new ones, and keep what the rows claim.
 
-    The relation holds `_seq` (place of the row in the batch) and the contract's fields; the vault must be attached.
+    The relation holds `_seq` (place of the row), `_batch`, `_delivered_on` and the contract's fields; the vault must be attached.
     Returns `_seq`, `identity_id` and `person_name` as known for the identity (to scrub texts with), in the order of `_seq`.
     """
     columns = subject_columns(contract)
@@ -107,7 +105,7 @@ def identify(
     connection.execute(
         f"""
         create or replace temp table subject as
-        select _seq, {", ".join(f"{e} as {a}" for a, e in columns.items())}, demographic,
+        select _seq, _batch as batch_id, _delivered_on as delivered_on, {", ".join(f"{e} as {a}" for a, e in columns.items())}, demographic,
             case when local_no is not null then 'local' when {columns["id_card_no"]} is not null then 'id_card' when demographic is not null then 'demographic'
                 else 'record' end as kind,
             case when local_no is not null or ({columns["id_card_no"]} is null and demographic is null) then $organisation else '' end as organisation,
@@ -119,21 +117,20 @@ def identify(
     connection.execute(
         """
         insert into vault.identity
-        select 'I' || lpad(cast(nextval('vault.identity_sequence') as varchar), 11, '0'), kind, organisation, key, $delivered_on
+        select 'I' || lpad(cast(nextval('vault.identity_sequence') as varchar), 11, '0'), kind, organisation, key, first_seen
         from (
-            select s.kind, s.organisation, s.key, min(s._seq) as place
+            select s.kind, s.organisation, s.key, min(s._seq) as place, min(s.delivered_on) as first_seen
             from subject as s anti join vault.identity as i on i.kind = s.kind and i.organisation = s.organisation and i.key = s.key
             group by all order by place
         )
-        """,
-        {"delivered_on": delivered_on},
+        """
     )
     connection.execute(
         """
-        update vault.identity as i set first_seen = cast($delivered_on as date) from subject as s
-        where i.kind = s.kind and i.organisation = s.organisation and i.key = s.key and i.first_seen > cast($delivered_on as date)
-        """,
-        {"delivered_on": delivered_on},
+        update vault.identity as i set first_seen = s.first_seen
+        from (select kind, organisation, key, min(delivered_on) as first_seen from subject group by all) as s
+        where i.kind = s.kind and i.organisation = s.organisation and i.key = s.key and i.first_seen > s.first_seen
+        """
     )
     connection.execute(
         """
@@ -149,7 +146,7 @@ def identify(
             insert into vault.claim
             select c.* from (
                 select identity_id, id_card_no, demographic, person_name, sex_code, birth_date, mobile_phone, residence_address,
-                    $organisation as organisation, cast($delivered_on as date) as delivered_on, max(_seq) as position, $batch_id as batch_id, false as linked
+                    $organisation as organisation, delivered_on, max(_seq) as position, batch_id, false as linked
                 from identified where {stated} group by all
             ) as c
             anti join vault.claim as v on v.identity_id = c.identity_id and v.organisation = c.organisation and v.delivered_on = c.delivered_on
@@ -158,7 +155,7 @@ def identify(
                 and v.mobile_phone is not distinct from c.mobile_phone and v.birth_date is not distinct from c.birth_date
                 and v.sex_code is not distinct from c.sex_code
             """,
-            {"organisation": organisation, "delivered_on": delivered_on, "batch_id": batch_id},
+            {"organisation": organisation},
         )
     names = "coalesce(d.person_name, n.person_name)"
     return connection.execute(

@@ -13,17 +13,17 @@ from ingestion import field_qc
 from ingestion.contracts import contract
 from ingestion.mappings import FeedMapping
 
-DELIVERED_ON = "2024-12-31"
+DELIVERED_ON = date(2024, 12, 31)
 
 
 def check(feed: str, row: dict[str, str | None], columns: dict | None = None) -> dict:
     """One row through the compiled check of a feed."""
     mapping = FeedMapping(columns=columns or {name: name for name in row})
-    table = pa.table({**{k: pa.array([v], pa.string()) for k, v in row.items()}, "_row": pa.array([1], pa.int64())})
+    table = pa.table({**{k: pa.array([v], pa.string()) for k, v in row.items()}, "_row": [1], "_file_no": [0], "_delivered_on": [DELIVERED_ON]})
     compiled = field_qc.compile_check(contract(feed), mapping, tuple(row), synthetic=True)
     connection = duckdb.connect()
     connection.register("src", field_qc.cleaned(table, ("", "NULL")))
-    return connection.execute(compiled.sql, {"delivered_on": DELIVERED_ON} if "$delivered_on" in compiled.sql else {}).to_arrow_table().to_pylist()[0]
+    return connection.execute(compiled.sql).to_arrow_table().to_pylist()[0]
 
 
 NUMBERS = [
