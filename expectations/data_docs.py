@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-STYLE = Path(__file__).parent / "assets" / "data_docs.css"
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+HERE = Path(__file__).parent
+STYLE = HERE / "assets" / "data_docs.css"
 
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.S | re.I)
-_OUTSIDE_TAG = re.compile(r"<(?:link|img)\b[^>]*https?://[^>]*>", re.S | re.I)
+_TAG = re.compile(r"<(?:link|img)\b[^>]*>", re.S | re.I)
 _ANCHOR = re.compile(r"<a\b[^>]*href=[\"']https?://[^>]*>(.*?)</a>", re.S | re.I)
 _ADDRESS = re.compile(r"https?://[^\s\"'<>)]+")
 
@@ -34,17 +41,33 @@ def without_addresses(page: str) -> str:
 
 
 def mended(page: str, style: str) -> str:
-    """A page without scripts, outside tags and links, and words of exceptions, and with our own style in place of theirs."""
+    """A page without scripts, images, outside links and the words of exceptions, with our own style in place of theirs."""
     page = _TRACEBACK.sub("", _EXCEPTION.sub(r"\1", page))
-    page = _OUTSIDE_TAG.sub("", _SCRIPT.sub("", page))
+    page = _TAG.sub("", _SCRIPT.sub("", page))
     page = without_addresses(_ANCHOR.sub(r"\1", page))
     return page.replace("</head>", f"<style>\n{style}\n</style>\n</head>", 1)
 
 
-def mend(folder: Path) -> int:
-    """Mend every page of a site; returns their number."""
+@dataclass(frozen=True)
+class Page:
+    """A suite's page: how many checks it shows and how many of them failed."""
+
+    name: str
+    name_zh: str
+    checks: int
+    failed: int
+    href: str = ""
+
+
+def mend(folder: Path, checkpoint: str, run_id: str, pages: Sequence[Page]) -> None:
+    """Mend every page of a site, and write an index of our own: theirs is filled by scripts."""
     style = STYLE.read_text(encoding="utf-8")
-    pages = sorted(folder.rglob("*.html"))
-    for page in pages:
+    for page in sorted(folder.rglob("*.html")):
         page.write_text(mended(page.read_text(encoding="utf-8"), style), encoding="utf-8")
-    return len(pages)
+    shutil.rmtree(folder / "static", ignore_errors=True)
+    found = {p.name: next((folder / "validations").rglob(f"*-{p.name}.html"), None) for p in pages}
+    linked = [replace(p, href=page.relative_to(folder).as_posix()) for p in pages if (page := found[p.name])]
+    environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.get_template("data_docs_index.html.j2")
+    index = template.render(checkpoint=checkpoint, run_id=run_id, pages=linked, style=Markup(style))
+    (folder / "index.html").write_text(index, encoding="utf-8")

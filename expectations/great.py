@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Subject:
     """Rows to look at, as a query, and what is expected of them. `keys` name a row whose failure is wanted by name."""
 
     name: str
+    name_zh: str
     query: str
     wanted: tuple[Wanted, ...]
     keys: tuple[str, ...] = ()
@@ -112,6 +113,11 @@ def _drop_default_sites(context: Any) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _page(subject: Subject, results: Mapping[tuple[str, str, str], Result]) -> data_docs.Page:
+    found = [results[subject.name, w.rule, w.column] for w in subject.wanted]
+    return data_docs.Page(subject.name, subject.name_zh, checks=len(found), failed=sum(not r.success for r in found))
+
+
 def validate(checkpoint: str, run_id: str, address: str, subjects: Sequence[Subject], site: Path) -> dict[tuple[str, str, str], Result]:
     """Run one checkpoint over subjects of one database, and write its Data Docs.
 
@@ -125,7 +131,9 @@ def validate(checkpoint: str, run_id: str, address: str, subjects: Sequence[Subj
     _drop_default_sites(context)
     shutil.rmtree(site, ignore_errors=True)
     context.add_data_docs_site(site_name=checkpoint, site_config=data_docs.site_config(site))
-    source = context.data_sources.add_sql(name=checkpoint, connection_string=address, create_temp_table=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the source for PostgreSQL alone would refuse an address without a host name (a socket)
+        source = context.data_sources.add_sql(name=checkpoint, connection_string=address, create_temp_table=False)
     definitions: dict[tuple[str, ...], list[Any]] = {}
     by_name = {s.name: s for s in subjects}
     for subject in subjects:
@@ -164,5 +172,5 @@ def validate(checkpoint: str, run_id: str, address: str, subjects: Sequence[Subj
                     meta = one.expectation_config.meta
                     results[subject.name, meta["rule"], meta["column"]] = _result(one, subject.keys)
         context.build_data_docs()
-    data_docs.mend(site)
+    data_docs.mend(site, checkpoint, run_id, [_page(s, results) for s in subjects])
     return results

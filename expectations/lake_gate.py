@@ -28,6 +28,7 @@ def judge(settings: Settings, run_id: str, suites: Sequence[Suite]) -> GateOutco
             subjects = [
                 great.Subject(
                     name=s.name,
+                    name_zh=s.name_zh,
                     query=f'select * from "{measures.wide_table(connection, s, figures[s.name])}"',
                     wanted=wanted(s),
                     keys=measures.KEYS,

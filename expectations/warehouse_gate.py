@@ -115,7 +115,10 @@ def judge(settings: Settings, checkpoint: str, run_id: str, suites: Sequence[Sui
     with _warehouse(settings) as address:
         groups, counts = _read(address, suites)
         readable = [s for s in suites if counts[s.name] is not None]
-        subjects = [great.Subject(s.name, _warehouse_query(s), wanted(s), keys=s.per, groups=len(groups.get(s.name, ()))) for s in readable]
+        subjects = [
+            great.Subject(s.name, s.name_zh, _warehouse_query(s), wanted(s), keys=s.per, groups=len(groups.get(s.name, ())))
+            for s in readable
+        ]
         results = great.validate(checkpoint, run_id, address, subjects, settings.reports / "data_docs" / checkpoint) if subjects else {}
     for suite in suites:
         if counts[suite.name] is None:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from infra.settings import Settings, load_settings
+from infra.settings import Settings
 from ingestion import lake, ops
 from ingestion.contracts import contract
 
 DELIVERED = date(2025, 6, 1)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an empty home."""
-    monkeypatch.setenv("LAKEHOUSE_KEY_FILE", str(tmp_path / "key" / "vault.key"))
-    return load_settings(home=tmp_path / "home", extracts=tmp_path / "extracts", synthetic=True)
 
 
 def fit_row(n: int, **changed: Any) -> dict[str, Any]:
