@@ -39,13 +39,13 @@ extracts: .venv/.runtime
 
 lint: .venv/.dev
 	@$(PY) -m ruff check .
-	@$(PY) -m infra.dbt_runner lint
+	@cd dbt_project && LAKEHOUSE_DBT_PROJECT="$$PWD" ../$(PY) -m sqlfluff lint models
 
 bench: .venv/.dev
 	@$(PY) -m tests.benchmarks --scale $(or $(SCALE),200000)
 
 docs: .venv/.runtime
-	@$(PY) -m infra.dbt_runner docs generate
+	@$(PY) -m infra.docs
 
 up down status: .venv/.runtime
 	@$(PY) -m infra.airflow.service $@

@@ -195,9 +195,8 @@ def gate(checkpoint: str) -> dict[str, Any]:
     from expectations import gates
 
     settings = _settings()
-    with recorded(settings, f"gate {checkpoint}") as outcome:
+    with recorded(settings, f"gate {checkpoint}"):
         result = gates.run_checkpoint(settings, checkpoint, run_id())
-        outcome["rows"] = result.examined
         if not result.ok:
             raise Stopped(f"gate {checkpoint} stops publication: {'; '.join(_named(f) for f in result.failed_critical)}")
         return {"checkpoint": checkpoint, "examined": result.examined, "held": [h["batch_id"] for h in result.held]}

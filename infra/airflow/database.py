@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,8 +26,7 @@ def prepare(settings: Settings) -> bool:
     """
     if is_prepared(settings):
         return False
-    airflow_home(settings).mkdir(parents=True, exist_ok=True)
-    os.chmod(airflow_home(settings), 0o700)
+    airflow_home(settings).mkdir(mode=0o700, parents=True, exist_ok=True)
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
