@@ -66,7 +66,7 @@ clean:
 	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get install -y -qq python3.11-venv >/dev/null; fi
 	@$(PYTHON) -m venv .venv-tools
-	@.venv-tools/bin/python -m pip install --quiet --require-hashes -r infra/locks/uv.lock.txt
+	@.venv-tools/bin/python -m pip install -qq --require-hashes -r infra/locks/uv.lock.txt
 	@touch $@
 
 .venv/bin/python: | $(UV)

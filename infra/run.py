@@ -79,7 +79,7 @@ def make_province(settings: Settings, scale: int, seed: int) -> bool:
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "ingestion.synthetic", "--out", str(unfinished), "--scale", str(scale), "--seed", str(seed)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
-        raise CannotRun("the synthetic province could not be generated")
+        raise CannotRun(f"the synthetic province could not be generated; see {settings.home / 'logs' / steps.run_id()}.log")
     (unfinished / "generated.json").write_text(json.dumps({"scale": scale, "seed": seed}) + "\n", encoding="utf-8")
     os.replace(unfinished, folder)
     return True
