@@ -1,0 +1,21 @@
+"""One province of 2,000 synthetic residents, run once from landing folder to publication, for all end-to-end tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.lakehouse import Lakehouse
+
+SCALE, SEED = "2000", "11"
+
+
+@pytest.fixture(scope="session")
+def lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """An undisturbed run."""
+    root: Path = tmp_path_factory.mktemp("lakehouse")
+    made = Lakehouse(root / "home", root / "keys" / "vault.key")
+    done = made.run(SCALE=SCALE, SEED=SEED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made
