@@ -18,18 +18,6 @@ group by identity_id
 """
 
 
-def _allow_s3(connection: duckdb.DuckDBPyConnection, catalogue: dict[str, str]) -> None:
-    scheme, _, endpoint = catalogue["s3.endpoint"].partition("://")
-    values = {
-        "key_id": catalogue.get("s3.access-key-id", ""),
-        "secret": catalogue.get("s3.secret-access-key", ""),
-        "endpoint": endpoint.rstrip("/"),
-        "region": catalogue.get("s3.region", "us-east-1"),
-    }
-    options = ", ".join(f"{name} '{value.replace(chr(39), chr(39) * 2)}'" for name, value in values.items())
-    connection.execute(f"create or replace secret lake (type s3, {options}, url_style 'path', use_ssl {str(scheme == 'https').lower()})")
-
-
 @contextmanager
 def open_lake(settings: Settings, *, only: set[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database whose schema `lake` shows the Iceberg tables as they are now; views belong to the database, so every cursor has them.
@@ -38,10 +26,7 @@ def open_lake(settings: Settings, *, only: set[str] | None = None) -> Iterator[d
     """
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     try:
-        on_s3 = "s3.endpoint" in settings.catalogue
-        duck.load_extensions(connection, (*(("httpfs",) if on_s3 else ()), "avro", "iceberg"))
-        if on_s3:
-            _allow_s3(connection, settings.catalogue)
+        duck.load_extensions(connection, ("httpfs", "avro", "iceberg"))
         connection.execute("create schema lake")
         for name, schema in lake.lake_tables().items():
             if only is not None and name not in only:
