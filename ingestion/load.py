@@ -22,9 +22,11 @@ from infra.settings import Settings
 from ingestion import duck, field_qc, lake, ops, raw_zone, sealing
 from ingestion.contracts import Contract, contract, contracts
 from ingestion.identity import vault
-from ingestion.mappings import FeedMapping, Mapping, UnknownOrganisation, load_mapping
+from ingestion.mappings import FeedMapping, Mapping, UnknownOrganisation, all_mappings, load_mapping
 from ingestion.readers import OpenedFile, UnreadableFile, open_file
 from ingestion.readers.model import REASONS
+from ingestion.readers.pull import pull
+from ingestion.readers.pull_model import PullFailed
 
 FAMILIES = ("reference", "national_platform", "hospital", "checkup", "screening_centre")
 IGNORED_ENDINGS = (".part", ".tmp", ".crc", ".ok")
@@ -86,9 +88,25 @@ def _sha256(path: Path) -> str:
 
 
 def organisations(settings: Settings, family: str) -> list[str]:
-    """Organisations of a source family that have a landing folder, in order of their codes."""
+    """Organisations of a source family that have a landing folder or a source to pull from, in order of their codes."""
     root = settings.extracts / family
-    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")) if root.is_dir() else []
+    landed = {p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")} if root.is_dir() else set()
+    return sorted(landed | {m.organisation for m in all_mappings() if m.source == family and _is_pulled(m)})
+
+
+def _is_pulled(mapping: Mapping) -> bool:
+    return any(m.pull for m in mapping.feeds.values())
+
+
+def _pull(settings: Settings, mapping: Mapping) -> PullFailed | None:
+    """Pull what an organisation offers to be pulled, as today's delivery; a failure is told after the rest has been loaded."""
+    if not _is_pulled(mapping):
+        return None
+    try:
+        pull(settings, mapping.organisation, ops.now().astimezone().date())
+    except PullFailed as error:
+        return error
+    return None
 
 
 def _date_folders(folder: Path) -> Iterator[tuple[date, Path]]:
@@ -102,7 +120,8 @@ def _date_folders(folder: Path) -> Iterator[tuple[date, Path]]:
 def deliveries(settings: Settings, family: str, organisation: str, mapping: Mapping | None) -> list[Delivered]:
     """Every file an organisation has landed, by date, feeds that introduce people before feeds that only refer to them."""
     found = []
-    for folder in sorted(p for p in (settings.extracts / family / organisation).iterdir() if p.is_dir()):
+    root = settings.extracts / family / organisation
+    for folder in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else ():
         feeds: tuple[str | None, ...] = (mapping.feeds_in_folder(folder.name) if mapping else ()) or (None,)
         for delivered_on, day in _date_folders(folder):
             for path in sorted(p for p in day.iterdir() if p.is_file()):
@@ -300,12 +319,14 @@ def _load_feed(
 def load_organisation(settings: Settings, family: str, organisation: str, run_id: str) -> dict[str, Any]:
     """Load all new files of an organisation. Returns counts per feed: files, rows_read, rows_accepted, rows_quarantined.
 
-    Bad rows and bad files end in quarantine with their reason and raise nothing; what raises is a failure of the system itself.
+    Bad rows and bad files end in quarantine with their reason and raise nothing; what raises is a failure of the system itself, or PullFailed,
+    after everything that has landed is loaded.
     """
     try:
         mapping: Mapping | None = load_mapping(organisation)
     except UnknownOrganisation:
         mapping = None
+    not_pulled = _pull(settings, mapping) if mapping else None
     known = {r["ledger_id"]: r for r in ops.rows(settings.ops_url, ops.file_ledger, ops.file_ledger.c.organisation == organisation)}
     first_of: dict[tuple[str, str], str] = {}
     for row in sorted(known.values(), key=lambda r: (r["delivered_on"], r["file_name"])):
@@ -340,6 +361,8 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
     _append_exceptions(settings, loads, rejected)
     _keep_books(settings, run_id, mapping, loads, rejected, finished)
     connection.close()
+    if not_pulled:
+        raise not_pulled
     return summary(settings, organisation)
 
 

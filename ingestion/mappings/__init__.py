@@ -6,6 +6,7 @@ Onboarding an organisation is one YAML file in `organisations/` (or in the folde
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,9 @@ def load_mapping(organisation: str) -> Mapping:
         if path.exists():
             return read_mapping(path)
     raise UnknownOrganisation(f"organisation {organisation} has no mapping file; add {organisation}.yml to ingestion/mappings/organisations")
+
+
+def all_mappings() -> Iterator[Mapping]:
+    """Every organisation that has a mapping file; a file in LAKEHOUSE_MAPPINGS stands before one of the same name that is shipped."""
+    names = sorted({path.stem for folder in _folders() for path in folder.glob("*.yml")})
+    return map(load_mapping, names)

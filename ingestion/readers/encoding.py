@@ -197,8 +197,8 @@ def _looks_chinese(lines: list[bytes], at_least: int) -> bool:
 
     at_least  how many such characters there must be; when there are fewer than TOO_FEW, they tell nothing and are taken for Chinese
     """
-    above = [c for c in b"\n".join(lines).decode("gb18030", "ignore") if ord(c) > 127]
-    everyday = len("".join(above).encode("gb2312", "ignore")) // 2
+    above = re.sub(r"[\x00-\x7f]+", "", b"\n".join(lines).decode("gb18030", "ignore"))
+    everyday = len(above.encode("gb2312", "ignore")) // 2
     return len(above) >= at_least and (len(above) < TOO_FEW or everyday >= COMMON_SHARE * len(above))
 
 

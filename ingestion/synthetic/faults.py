@@ -320,7 +320,7 @@ OWN: dict[str, list[Fault]] = {
             SET_ASIDE,
             "diastolic_above_systolic",
             USUAL,
-            lambda b: b.number("systolic_mmhg") <= 160,
+            lambda b: (b.number("systolic_mmhg") <= 160) & (b.number("diastolic_mmhg") >= 60),
         ),
         Fault("exam_no_missing", "exam_no", _put("exam_no", None), QUARANTINED, "missing_required", RARE),
         Fault("exam_in_future", "exam_date", _day("exam_date", FUTURE), QUARANTINED, "date_in_future", RARE),

@@ -63,7 +63,7 @@ class Division:
 
 @cache
 def divisions() -> tuple[Division, ...]:
-    """Province, prefectures and counties of the contract's code list; statistical zones (code part 71) that GB/T 2260 lacks are left out."""
+    """Province, prefectures and counties of the code list, without the statistical zones (code part 71) that GB/T 2260 lacks."""
     ends = {"区": "district", "县": "county", "市": "county_city"}
     found = []
     for c in codes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from infra.settings import Settings
 from ingestion import lake, load, ops, sealing
+from ingestion.readers.pull_model import PullFailed
 from tests.unit.ingestion.lakehouse import ask, load_all
 
 SURGERY = {"columns": {"surgery_no": "流水号", "patient_no": "病案号", "surgery_date": "日期", "procedure_name": "术式"}}
@@ -191,3 +193,31 @@ def test_a_wrong_declaration_of_encoding_is_noticed_and_the_text_is_right(settin
     load_all(settings)
     assert ask(settings, "select procedure_name from surgery") == [("直肠前切除术",)]
     assert ask(settings, "select organisation, feed, failed from check_result where rule = 'encoding_mismatch'") == [("H1", "surgery", 1)]
+
+
+def test_a_database_is_pulled_into_the_landing_folder_and_loaded_like_a_file(
+    settings: Settings, describe: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = sqlite3.connect(tmp_path / "his.db")
+    database.execute("create table operations (no integer primary key, patient text, day text)")
+    database.executemany("insert into operations values (?, ?, ?)", [(1, "a", "2024-05-01"), (2, None, "2024-05-02")])
+    database.commit()
+    monkeypatch.setenv("HIS_URL", f"sqlite:///{tmp_path / 'his.db'}")
+    columns = {"surgery_no": "no", "patient_no": "patient", "surgery_date": "day"}
+    pulled = {"kind": "database", "url_env": "HIS_URL", "table": "operations", "order_by": ["no"], "attempts": 1}
+    describe("H2", "hospital", {"surgery": {"columns": columns, "pull": pulled}})
+    assert load_all(settings)["H2"]["surgery"]["rows_quarantined"] == 1
+    assert ask(settings, "select surgery_no from surgery") == [("1",)]
+    assert load_all(settings)["H2"]["surgery"]["files"] == 1
+
+
+def test_a_source_that_cannot_be_pulled_is_named_after_the_landed_files_are_loaded(
+    settings: Settings, describe: Callable, land: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIS_URL", "sqlite:////nowhere/his.db")
+    pulled = {"kind": "database", "url_env": "HIS_URL", "table": "operations", "order_by": ["no"], "attempts": 1}
+    describe("H2", "hospital", {"surgery": {**SURGERY, "pull": pulled}})
+    land("hospital/H2/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n")
+    with pytest.raises(PullFailed, match="H2.*surgery"):
+        load_all(settings)
+    assert books(settings) == [("s.csv", "loaded", None, 1, 1, 0)]
