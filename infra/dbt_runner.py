@@ -84,19 +84,19 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_dbt(settings: Settings, *args: str, as_of: date) -> list[NodeResult]:
+def run_dbt(settings: Settings, *args: str, as_of: date, unit_tests: bool = False) -> list[NodeResult]:
     """Run one dbt command ("build", "--select", "…") for a business date; returns one result per node, in the order they ended.
 
-    `build` leaves dbt's unit tests out, which prove code and not data, unless the arguments name resource types. Results of data
-    tests are written to ops.check_result under checkpoint `dbt`. A node that failed is a result, not an exception; DbtFailed is
-    raised when dbt could not run at all.
+    `build` leaves dbt's unit tests out unless `unit_tests` is set: they prove code, not data. Results of data tests are written to
+    ops.check_result under checkpoint `dbt`. A node that failed is a result, not an exception; DbtFailed is raised when dbt could not
+    run at all.
     """
     home = settings.home / "dbt"
     home.mkdir(parents=True, exist_ok=True)
     if settings.warehouse.path:
         settings.warehouse.path.parent.mkdir(parents=True, exist_ok=True)
     arguments = [*args]
-    if args and args[0] == "build" and not any(a.startswith(("--resource-type", "--exclude-resource-type")) for a in args):
+    if args and args[0] == "build" and not unit_tests:
         arguments += ["--exclude-resource-type", "unit_test"]
     arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     arguments += ["--target-path", str(home / "target"), "--log-path", str(home / "logs")]
@@ -110,7 +110,7 @@ def run_dbt(settings: Settings, *args: str, as_of: date) -> list[NodeResult]:
         if done.exception or not done.success:
             raise DbtFailed(f"dbt {' '.join(args)}: {done.exception or 'failed without a message'}") from done.exception
         return []
-    counts = table_rows(settings)
+    counts = {**table_rows(settings), **_rows_written(done.result.results)}
     results = [_node(r, counts) for r in done.result.results]
     _keep_tests(settings, done.result.results, counts)
     return results
@@ -135,12 +135,15 @@ def table_rows(settings: Settings) -> dict[str, int]:
         return dict(connection.execute("select table_name, estimated_size from duckdb_tables()").fetchall())
 
 
+def _rows_written(results: Iterable[Any]) -> dict[str, int]:
+    """Rows that the warehouse itself reports (PostgreSQL does, DuckDB does not)."""
+    reported = {r.node.name: (r.adapter_response or {}).get("rows_affected") for r in results}
+    return {name: rows for name, rows in reported.items() if rows is not None}
+
+
 def _node(result: Any, counts: Mapping[str, int]) -> NodeResult:
     node = result.node
-    rows = None
-    if node.resource_type in {"model", "seed"}:
-        rows = (result.adapter_response or {}).get("rows_affected")
-        rows = counts.get(node.name) if rows is None else rows
+    rows = counts.get(node.name) if node.resource_type in {"model", "seed"} else None
     return NodeResult(
         name=node.name,
         resource_type=str(node.resource_type),

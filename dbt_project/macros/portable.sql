@@ -77,9 +77,9 @@ cast(
 nullif(trim(split_part({{ text }}, ';', {{ position }})), '')
 {%- endmacro %}
 
-{# Key of a row made from several columns. #}
-{% macro hash_key(columns) -%}
-md5({% for column in columns %}coalesce(cast({{ column }} as text), ''){% if not loop.last %} || '|' || {% endif %}{% endfor %})
+{# Text before a bracket in either width: 阳性(+) is 阳性. #}
+{% macro before_bracket(text) -%}
+trim(split_part(replace({{ text }}, '（', '('), '(', 1))
 {%- endmacro %}
 
 {# A truth value counted: 1 where it holds. #}

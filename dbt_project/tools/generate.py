@@ -54,9 +54,7 @@ def field_columns(contract: Contract) -> list[tuple[str, str, str]]:
     for f in contract.lake_fields:
         columns.append((f.name, sql_type(f.type), describe(f)))
         if f.comparator:
-            columns.append(
-                (f"{f.name}_comparator", "text", f"Sign printed with {f.name} (> < + -). {f.name_zh}前后的比较符号。")
-            )
+            columns.append((f"{f.name}_comparator", "text", f"Sign printed with {f.name} (> < + -). {f.name_zh}前后的比较符号。"))
         if f.keep_text:
             columns.append((f"{f.name}_text", "text", f"{f.name} as delivered, where it is no plain number. {f.name_zh}原文。"))
     return columns
@@ -122,7 +120,7 @@ version as (
 
 delivered as (
     select
-        {(","+chr(10)+"        ").join(source_columns(contract))}
+        {("," + chr(10) + "        ").join(source_columns(contract))}
     from {{{{ source('lake', '{feed}') }}}}
 ){people if contract.subject else ""},
 
@@ -150,7 +148,8 @@ def answer_sql(contract: Contract) -> str:
     """The answers of a form as accepted, wide and typed, kept in the published copy."""
     names = ",\n        ".join(name for name, _, _ in answer_columns(contract))
     return f"""-- {WRITTEN_BY}
--- {contract.grain} ({contract.name_zh}): the standardised answers, with file and row; meta_form_response shows them one by one.
+-- {contract.grain} ({contract.name_zh})
+-- The standardised answers, with file and row; meta_form_response shows them one by one.
 with final as (
     select
         {names}
@@ -193,7 +192,7 @@ def sources_yml() -> str:
     tables += [{"name": n, "description": d} for n, d in SUPPORT.items()]
     source = {
         "name": "lake",
-        "description": "Typed, keyed and pseudonymised feeds of the lake, and small inputs beside them. 数据湖：按契约标准化、去标识的各类上报数据。",
+        "description": "Typed, keyed, pseudonymised feeds of the lake, and small inputs. 数据湖：标准化、去标识的各类上报数据。",
         "database": "{{ 'lake' if target.type == 'duckdb' else target.database }}",
         "schema": "lake",
         "tables": tables,
@@ -250,9 +249,7 @@ def form_fields_macro() -> str:
     """Macros with the answer fields of every form (meta_form_response) and the measurements of an examination (std_measurement)."""
     fields = {c.feed: [{"name": f.name, "comparator": f.comparator} for f in c.lake_fields] for c in forms()}
     rows = [
-        f"  '{feed}': [\n"
-        + "".join(f"    {{'name': '{f['name']}', 'comparator': {f['comparator']}}},\n" for f in listed)
-        + "  ],\n"
+        f"  '{feed}': [\n" + "".join(f"    {{'name': '{f['name']}', 'comparator': {f['comparator']}}},\n" for f in listed) + "  ],\n"
         for feed, listed in fields.items()
     ]
     names = ", ".join(f"'{c.feed}'" for c in forms() if not c.subject)

@@ -25,8 +25,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="session")
 def nodes(lake: Settings) -> list[NodeResult]:
-    """Results of `dbt build` over the fixture lake."""
-    return run_dbt(lake, "build", as_of=AS_OF)
+    """Results of `dbt build` over the fixture lake, dbt's unit tests included."""
+    return run_dbt(lake, "build", as_of=AS_OF, unit_tests=True)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,17 @@ def typed(value: Any, kind: pa.DataType) -> Any:
         return day(value)
     if pa.types.is_decimal(kind):
         return Decimal(str(value)).quantize(Decimal(1).scaleb(-kind.scale))
+    if pa.types.is_integer(kind):
+        return int(value)
+    if pa.types.is_boolean(kind):
+        return value if isinstance(value, bool) else {"true": True, "false": False}[value]
     return value
+
+
+def table(text: str) -> list[dict[str, str | None]]:
+    """Rows written as a table: a line of column names, then a line per row; blanks part the cells and "-" is missing."""
+    head, *lines = [line.split() for line in text.strip().splitlines()]
+    return [{name: None if cell == "-" else cell for name, cell in zip(head, cells, strict=True)} for cells in lines]
 
 
 class Province:
@@ -50,9 +60,7 @@ class Province:
         self.quarantined: list[dict[str, Any]] = []
         self.batches = 0
 
-    def deliver(
-        self, organisation: str, feed: str, on: str, rows: Iterable[Mapping[str, Any]], *, status: str = "released"
-    ) -> str:
+    def deliver(self, organisation: str, feed: str, on: str, rows: Iterable[Mapping[str, Any]], *, status: str = "released") -> str:
         """Append one batch of a feed in one file; a row may carry `answers`, the exceptions of its form answers."""
         found, rows = contract(feed), list(rows)
         schema = lake.lake_schema(found)
@@ -93,8 +101,8 @@ class Province:
             if unknown:
                 raise KeyError(f"feed {feed} has no field {', '.join(sorted(unknown))}")
             records.append({f.name: typed(values.get(f.name), f.type) for f in schema})
-        table = lake.table(self.settings, lake.LAKE, feed, schema)
-        lake.append(table, batch, [pa.Table.from_pylist(records, schema=schema)])
+        found_table = lake.table(self.settings, lake.LAKE, feed, schema)
+        lake.append(found_table, batch, [pa.Table.from_pylist(records, schema=schema)])
         self.ledger.append(
             {
                 "ledger_id": f"l{self.batches:03d}",
@@ -141,7 +149,14 @@ class Province:
             "_row": row,
         }
         self.quarantined.append(
-            {**lineage, "feed": state["feed"], "field": next(iter(answers)), "reason_code": reason, "reason_zh": "测试", "severity": "error"}
+            {
+                **lineage,
+                "feed": state["feed"],
+                "field": next(iter(answers)),
+                "reason_code": reason,
+                "reason_zh": "测试",
+                "severity": "error",
+            }
         )
         for field, raw in answers.items():
             self.answers.append(
@@ -168,8 +183,8 @@ class Province:
         ]
         for name, rows in (("identity_map", people), ("form_answer", self.answers), ("quarantine", self.quarantined)):
             schema = lake.SUPPORT[name]
-            table = lake.table(self.settings, lake.LAKE, name, schema)
-            lake.append(table, f"fixture-{name}-{self.batches}", [pa.Table.from_pylist(rows, schema=schema)])
+            support = lake.table(self.settings, lake.LAKE, name, schema)
+            lake.append(support, f"fixture-{name}-{self.batches}", [pa.Table.from_pylist(rows, schema=schema)])
         with ops.transaction(self.settings.ops_url) as connection:
             for row in self.ledger:
                 ops.replace(connection, ops.file_ledger, [row])

@@ -36,11 +36,20 @@ first_test as (
 ),
 
 member as (
-    select person_id, cancer from verdict
+    select
+        person_id,
+        cancer
+    from verdict
     union
-    select person_id, cancer from first_test
+    select
+        person_id,
+        cancer
+    from first_test
     union
-    select person_id, cancer from patient
+    select
+        person_id,
+        cancer
+    from patient
 ),
 
 -- A diagnosis before the assessment (or, without one, before the first test) came from elsewhere.

@@ -113,76 +113,6 @@ cancer_report as (
     where pathology.pathology_class = 'cancer'
 ),
 
--- Stage parts come from one report: the most complete, then the latest.
-tnm_report as (
-    select
-        pathology.person_id,
-        pathology.cancer,
-        pathology.reported_date as staged_on,
-        pathology.tnm_prefix,
-        pathology.t_category,
-        pathology.n_category,
-        pathology.m_category,
-        row_number() over (
-            partition by pathology.person_id, pathology.cancer
-            order by
-                case when pathology.n_category is not null then 0 else 1 end,
-                case when pathology.m_category is not null then 0 else 1 end,
-                pathology.reported_date desc,
-                {{ by_bytes('pathology.record_key') }} desc
-        ) as report_rank
-    from pathology
-    where pathology.t_category is not null
-),
-
--- AJCC 8: metastasis that is not reported counts as M0 beside a known T and N; a category without its letter takes every letter.
-tnm as (
-    select
-        person_id,
-        cancer,
-        staged_on,
-        tnm_prefix,
-        t_category,
-        n_category,
-        m_category,
-        case
-            when m_category is not null and m_category <> 'Mx' then m_category
-            when n_category is not null then 'M0'
-        end as m_used
-    from tnm_report
-    where report_rank = 1
-),
-
-stage_candidate as (
-    select
-        tnm.person_id,
-        tnm.cancer,
-        min(stage_group.stage) as first_stage,
-        max(stage_group.stage) as last_stage,
-        min(stage_group.stage_number) as first_number,
-        max(stage_group.stage_number) as last_number
-    from tnm
-    inner join {{ ref('seed_tnm_stage_group') }} as stage_group
-        on
-            tnm.cancer = stage_group.cancer
-            and (stage_group.t_category = 'any' or stage_group.t_category like tnm.t_category || '%')
-            and (stage_group.n_category = 'any' or stage_group.n_category like tnm.n_category || '%')
-            and stage_group.m_category like tnm.m_used || '%'
-    group by tnm.person_id, tnm.cancer
-),
-
-derived_stage as (
-    select
-        person_id,
-        cancer,
-        case
-            when first_stage = last_stage then first_stage
-            when first_number = last_number then first_number
-        end as stage,
-        case when first_number = last_number then first_number end as stage_number
-    from stage_candidate
-),
-
 operation as (
     select
         surgery.person_id,
@@ -364,7 +294,7 @@ detection as (
             and tumour.cancer = test.cancer
             and test.result = 'positive'
             and test.source_family in ('screening_centre', 'checkup')
-            and test.test_date <= tumour.diagnosis_date
+            and tumour.diagnosis_date >= test.test_date
 ),
 
 source as (
@@ -396,27 +326,27 @@ joined as (
         coalesce(form_basis.diagnosis_basis_code, case when cancer_report.person_id is not null then '7' else '9' end)
             as diagnosis_basis_code,
         coalesce(cancer_report.histology_code, form_basis.morphology_code) as histology_code,
-        tnm.tnm_prefix,
-        tnm.t_category,
-        tnm.n_category,
-        tnm.m_category,
-        coalesce(tnm.m_used = 'M0' and (tnm.m_category is null or tnm.m_category = 'Mx'), false) as is_m_assumed,
-        derived_stage.stage as derived_stage,
-        derived_stage.stage_number as derived_stage_number,
+        stage.tnm_prefix,
+        stage.t_category,
+        stage.n_category,
+        stage.m_category,
+        coalesce(stage.is_m_assumed, false) as is_m_assumed,
+        stage.stage as derived_stage,
+        stage.stage_number as derived_stage_number,
         form_basis.pathological_stage_number as stated_pathological_stage_number,
         form_basis.clinical_stage_number as stated_clinical_stage_number,
         case
-            when derived_stage.stage_number is not null then 'derived'
+            when stage.stage_number is not null then 'derived'
             when form_basis.pathological_stage_number is not null then 'stated_pathological'
             when form_basis.clinical_stage_number is not null then 'stated_clinical'
         end as stage_source,
-        coalesce(derived_stage.stage_number, form_basis.pathological_stage_number, form_basis.clinical_stage_number) as stage_number,
+        coalesce(stage.stage_number, form_basis.pathological_stage_number, form_basis.clinical_stage_number) as stage_number,
         case
-            when derived_stage.stage_number is null or form_basis.pathological_stage_number is null then null
-            when form_basis.pathological_stage_number = '0-I' then derived_stage.stage_number in ('0', 'I')
-            else derived_stage.stage_number = form_basis.pathological_stage_number
+            when stage.stage_number is null or form_basis.pathological_stage_number is null then null
+            when form_basis.pathological_stage_number = '0-I' then stage.stage_number in ('0', 'I')
+            else stage.stage_number = form_basis.pathological_stage_number
         end as is_stage_consistent,
-        tnm.staged_on,
+        stage.staged_on,
         operation.surgery_date,
         operation.procedure_code,
         operation.source_organisation_code as surgery_organisation_code,
@@ -456,8 +386,7 @@ joined as (
         on tumour.person_id = form_basis.person_id and tumour.cancer = form_basis.cancer and form_basis.form_rank = 1
     left join cancer_report
         on tumour.person_id = cancer_report.person_id and tumour.cancer = cancer_report.cancer and cancer_report.report_rank = 1
-    left join tnm on tumour.person_id = tnm.person_id and tumour.cancer = tnm.cancer
-    left join derived_stage on tumour.person_id = derived_stage.person_id and tumour.cancer = derived_stage.cancer
+    left join {{ ref('std_stage') }} as stage on tumour.person_id = stage.person_id and tumour.cancer = stage.cancer
     left join operation
         on tumour.person_id = operation.person_id and tumour.cancer = operation.cancer and operation.operation_rank = 1
     left join node_report

@@ -112,7 +112,11 @@ body as (
         person.person_id,
         coalesce(
             latest_exam.height_cm is not null and latest_exam.weight_kg is not null
-            and (latest_response.survey_date is null or latest_exam.exam_date > latest_response.survey_date or latest_response.bmi_kg_m2 is null),
+            and (
+                latest_response.survey_date is null
+                or latest_exam.exam_date > latest_response.survey_date
+                or latest_response.bmi_kg_m2 is null
+            ),
             false
         ) as is_from_exam
     from {{ ref('std_person') }} as person

@@ -55,7 +55,7 @@ known_cancer as (
             latest.person_id = diagnosis.person_id
             and diagnosis.cancer = 'colorectum'
             and not diagnosis.is_suspected
-            and diagnosis.diagnosis_date < latest.survey_date
+            and latest.survey_date > diagnosis.diagnosis_date
     group by latest.record_key
 ),
 

@@ -42,7 +42,7 @@ hospital_fit as (
     left join {{ ref('seed_code_class') }} as result
         on
             result.code_list = 'lab_text'
-            and coalesce(measurement.value_text, measurement.value_comparator) = result.code
+            and {{ before_bracket('coalesce(measurement.value_text, measurement.value_comparator)') }} = result.code
     where measurement.test_type = 'fit'
 ),
 

@@ -19,16 +19,16 @@ role as (
     select
         source_family,
         organisation_type_code,
-        channel,
-        screening_source
+        nullif(channel, '') as channel,
+        nullif(screening_source, '') as screening_source
     from {{ ref('seed_source_role') }}
 ),
 
 default_role as (
     select
         source_family,
-        channel,
-        screening_source
+        nullif(channel, '') as channel,
+        nullif(screening_source, '') as screening_source
     from {{ ref('seed_source_role') }}
     where is_default = 'yes'
 ),

@@ -1,5 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
--- One row per filled questionnaire: a resident on a survey date; a later delivery of the same resident and date supersedes. (防癌风险评估问卷): the standardised answers, with file and row; meta_form_response shows them one by one.
+-- One row per filled questionnaire: a resident on a survey date; a later delivery of the same resident and date supersedes. (防癌风险评估问卷)
+-- The standardised answers, with file and row; meta_form_response shows them one by one.
 with final as (
     select
         record_key,

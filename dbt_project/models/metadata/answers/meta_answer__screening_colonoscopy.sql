@@ -1,5 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
--- One row per colonoscopy or attempted colonoscopy. (结直肠癌筛查结果记录): the standardised answers, with file and row; meta_form_response shows them one by one.
+-- One row per colonoscopy or attempted colonoscopy. (结直肠癌筛查结果记录)
+-- The standardised answers, with file and row; meta_form_response shows them one by one.
 with final as (
     select
         record_key,

@@ -1,5 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
--- One row per follow-up of a screened person on a date. (筛查人群主动随访): the standardised answers, with file and row; meta_form_response shows them one by one.
+-- One row per follow-up of a screened person on a date. (筛查人群主动随访)
+-- The standardised answers, with file and row; meta_form_response shows them one by one.
 with final as (
     select
         record_key,

@@ -1,0 +1,135 @@
+"""Laws of the dbt project that hold for every model, checked on its files and on a build."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from dbt_project.tools import generate
+from infra.dbt_runner import PROJECT, NodeResult
+from infra.settings import Settings
+from ingestion.contracts import contracts
+
+CHINESE, ENGLISH = re.compile(r"[一-鿿]"), re.compile(r"[A-Za-z]{2,}")
+CLOCK = re.compile(r"\b(current_(date|time|timestamp)|now\s*\(|today\s*\(|getdate|sysdate|localtimestamp|run_started_at)", re.I)
+PUBLISHED = ("meta_", "rule_", "feat_", "mart_")
+
+
+def sql_files(*folders: str) -> list[Path]:
+    return sorted(p for folder in folders for p in (PROJECT / folder).rglob("*.sql"))
+
+
+def code(path: Path) -> str:
+    """The file without its comments."""
+    text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.S)
+    return re.sub(r"--[^\n]*", "", text)
+
+
+@pytest.fixture(scope="session")
+def manifest(lake: Settings, nodes: list[Any]) -> dict[str, Any]:
+    return json.loads((lake.home / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def built(warehouse: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """Columns of every table and view of the build."""
+    rows = warehouse.execute("select table_name, list(column_name) from duckdb_columns() where schema_name = 'main' group by 1").fetchall()
+    return dict(rows)
+
+
+def test_generated_files_are_those_the_contracts_give():
+    assert generate.stale() == []
+
+
+def test_dbt_unit_tests_pass(nodes: list[NodeResult]):
+    results = [n for n in nodes if n.resource_type == "unit_test"]
+    assert len(results) > 15
+    assert [f"{n.name}: {n.message}" for n in results if not n.ok] == []
+
+
+def test_no_model_or_source_has_an_identifying_column(manifest: dict[str, Any], built: dict[str, list[str]]):
+    forbidden = {f.name for c in contracts().values() for f in c.fields if f.classification in {"identifying", "local_id"}}
+    assert {"person_name", "id_card_no", "mobile_phone", "residence_address", "patient_no"} <= forbidden
+    declared = {n["name"]: list(n["columns"]) for n in [*manifest["nodes"].values(), *manifest["sources"].values()]}
+    found = {(table, c) for tables in (declared, built) for table, columns in tables.items() for c in columns if c in forbidden}
+    assert found == set()
+
+
+def test_no_model_or_macro_asks_the_clock():
+    assert [p.name for p in sql_files("models", "macros", "rule_library", "tests") if CLOCK.search(code(p))] == []
+
+
+def test_sources_are_read_in_staging_alone_and_column_by_column():
+    outside = [p.name for p in sql_files("models") if "source(" in code(p) and p.relative_to(PROJECT / "models").parts[0] != "staging"]
+    starred = [p.name for p in sql_files("models/staging") if re.search(r"select\s+\*\s+from\s+\{\{\s*source", code(p))]
+    assert (outside, starred) == ([], [])
+
+
+def test_every_model_ends_in_its_final_cte_and_opens_by_saying_what_a_row_is():
+    for path in sql_files("models"):
+        text = path.read_text(encoding="utf-8").strip()
+        assert text.startswith("--"), path.name
+        assert text.endswith("select * from final") or "rule_outcome(" in text, path.name
+
+
+def test_every_model_and_every_column_is_described_in_english_and_chinese(manifest: dict[str, Any], built: dict[str, list[str]]):
+    lacking = []
+    for node in manifest["nodes"].values():
+        if node["resource_type"] not in {"model", "seed"}:
+            continue
+        described = {"": node["description"], **{name: c["description"] for name, c in node["columns"].items()}}
+        described |= {name: "" for name in built[node["name"]] if name not in described}
+        lacking += [(node["name"], name) for name, text in described.items() if not (CHINESE.search(text) and ENGLISH.search(text))]
+    assert lacking == []
+
+
+def test_every_published_model_has_an_enforced_contract_and_every_table_a_tested_key(manifest: dict[str, Any]):
+    models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
+    open_models = [n["name"] for n in models if n["name"].startswith(PUBLISHED) and not n["config"]["contract"]["enforced"]]
+    tests = [n for n in manifest["nodes"].values() if n["resource_type"] == "test"]
+    keyed = {t["attached_node"] for t in tests if t["name"].startswith("unique_key")}
+    # A quarantined row has a line per reason, and one answer may be wrong for several reasons.
+    without_key = {"meta_quarantine", "meta_form_answer_exception"}
+    tables = [n for n in models if n["config"]["materialized"] == "table" and n["name"] not in without_key]
+    assert (open_models, [n["name"] for n in tables if n["unique_id"] not in keyed]) == ([], [])
+
+
+def rule_files() -> list[Path]:
+    return sql_files("rule_library")
+
+
+def library(path: Path) -> dict[str, Any]:
+    block = re.search(r"\{% set library %\}(.*?)\{% endset %\}", path.read_text(encoding="utf-8"), re.S)
+    return yaml.safe_load(block[1])
+
+
+@pytest.mark.parametrize("path", rule_files(), ids=lambda p: p.stem)
+def test_rules_are_cited_dated_and_ask_only_for_facts_there_are(path: Path, manifest: dict[str, Any]):
+    found = library(path)
+    assert found["cancer"] == path.stem
+    facts = set(manifest["nodes"][f"model.lakehouse.{found['facts']}"]["columns"])
+    words = {"between", "and", "or", "not", "in", "is", "null", "true", "false"}
+    for rule in found["rules"]:
+        cancer, _, issuer, year = rule["id"].split(".")
+        assert (cancer, issuer) == (found["cancer"], rule["issuer"]) and year.isdigit()
+        assert rule["source"] and re.fullmatch(r"\d{4}-\d\d-\d\d", rule["effective_from"])
+        assert rule["status"] in {"released", "draft", "retired"}
+        assert rule["status"] == "draft" or rule["confidence"] in {"S", "S2"}, "a rule from memory stays a draft"
+        conditions = [*rule["eligibility"], *rule["criteria"], *rule.get("overrides", [])]
+        for item in conditions:
+            assert CHINESE.search(item["name_zh"]) and CHINESE.search(item["missing_zh"])
+            for piece in item.get("bands", [item]):
+                for key in ("when", "when_not"):
+                    names = set(re.findall(r"[a-z_][a-z_0-9]*", re.sub(r"'[^']*'", "", piece.get(key, "")))) - words
+                    assert names <= facts, f"{rule['id']}.{item['id']} asks for {names - facts}"
+
+
+def test_no_threshold_of_a_rule_stands_in_a_model():
+    for path in sql_files("models/rules", "models/features", "models/marts"):
+        assert not re.search(r"(age_years|bmi_kg_m2|score)\w*\s*(>=|>|<|<=|between)\s*\d", code(path)), path.name
