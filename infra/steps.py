@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 RUN_ID = "LAKEHOUSE_RUN_ID"
 
 
+class CannotRun(RuntimeError):
+    """A run that did not begin; the message says what to do."""
+
+
 class StepFailed(RuntimeError):
     """A step that could not do its work; the message says where and never holds a value of a record."""
 
@@ -224,11 +228,24 @@ def is_broken(node: dict[str, Any]) -> bool:
     return not node["ok"]
 
 
+def shown_as(node: dict[str, Any]) -> str:
+    """State of a node's task in the grid: success, failed or skipped."""
+    if not is_broken(node):
+        return "success"
+    return "skipped" if node["status"] == "skipped" else "failed"
+
+
 def replay(node: dict[str, Any]) -> None:
     """Show what the build did with one model or test; runs nothing. Raises Stopped for a node that failed."""
-    if is_broken(node):
-        raise Stopped(f"{node['resource_type']} {node['name']}: {node['status']}: {node['message']}")
-    log.info("%s %s: %s in %.2f s. %s", node["resource_type"], node["name"], node["status"], node["seconds"], node["message"] or "")
+    told = f"{node['resource_type']} {node['name']}: {node['status']} in {node['seconds']:.2f} s. {node['message'] or ''}"
+    match shown_as(node):
+        case "failed":
+            raise Stopped(told)
+        case "skipped":
+            from airflow.sdk.exceptions import AirflowSkipException
+
+            raise AirflowSkipException(told)
+    log.info(told)
 
 
 def dbt_verdict(nodes: list[dict[str, Any]]) -> dict[str, Any]:

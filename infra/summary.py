@@ -19,6 +19,7 @@ from infra import publication
 from infra.settings import Settings
 from ingestion import lake, ops
 
+SHOWN_FAILURES = 10
 CHECKPOINTS = ("field_qc", "lake", "dbt", "features", "marts")
 
 
@@ -178,8 +179,8 @@ def _gate_lines(console: Console, found: list[dict[str, Any]]) -> None:
         console.print(f"  {gate['checkpoint']:<9} {verdict}  ({told}{', failed: ' + failed if failed else ''})")
 
 
-def show(console: Console, settings: Settings, summary: dict[str, Any], log_file: Path) -> None:
-    """Close the run on the terminal; what is held is named last."""
+def show(console: Console, settings: Settings, summary: dict[str, Any], log_file: Path, reason: str) -> None:
+    """Close the run on the terminal: what was built, why the exit code is not 0, and last what is held."""
     console.print()
     console.print(_feed_table(summary["feeds"]))
     console.print("\n[bold]Gates[/]")
@@ -200,9 +201,13 @@ def show(console: Console, settings: Settings, summary: dict[str, Any], log_file
         ("log", log_file),
     ):
         console.print(f"  {label:<8} {escape(str(path))}")
-    for failure in summary["failed_tasks"]:
+    for failure in summary["failed_tasks"][:SHOWN_FAILURES]:
         about = f" {failure['about']}" if failure["about"] else ""
         console.print(f"[red]failed[/] {failure['dag']} {failure['task']}{escape(about)}: {escape(failure['message'] or 'see the log')}")
+    if (more := len(summary["failed_tasks"]) - SHOWN_FAILURES) > 0:
+        console.print(f"[red]failed[/] and {more} more, all in the summary")
+    if reason:
+        console.print(f"[bold red]{escape(reason)}[/]")
     if summary["held"]:
         console.print(f"[yellow]held: {len(summary['held'])} batches keep the last good data of their organisations[/]")
         for batch in summary["held"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,6 +38,8 @@ def organisations(settings: Settings, family: str) -> list[str]:
 
 def load_organisation(settings: Settings, family: str, organisation: str, run_id: str) -> dict[str, Any]:
     known = {r["batch_id"] for r in ops.rows(settings.ops_url, ops.batch_state)}
+    if os.environ.get("FAKE_KILL") == organisation:
+        os.kill(os.getpid(), signal.SIGKILL)
     for batch, count in _landing()[family][organisation].items():
         if batch == "broken":
             raise ValueError(f"cannot read {count} 王小明")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from infra import steps
-from infra.run import CannotRun, make_province, verdict
+from infra import province, steps
+from infra.run import verdict
 from infra.settings import ROOT, Settings
 from infra.summary import Failure, Outcome
 
@@ -46,9 +47,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Story:
-    """Five runs of one lakehouse, one after the other."""
+    """A run of a lakehouse that was killed while it loaded H2, and five that followed."""
 
     home: Path
+    killed: int
     one_fails_one_held: Ended
     nothing_new: Ended
     gate_stops: Ended
@@ -70,14 +72,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     variables = {**os.environ, **{k: str(v) for k, v in places.items()}, "LAKEHOUSE_RETRY_SECONDS": "0"}
     for name in ("AS_OF", "STRICT", "PROFILE"):
         variables.pop(name, None)
-    command = [sys.executable, "-m", "tests.flow.standins", str(root), *map(json.dumps, runs)]
-    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=500)
+    command = [sys.executable, "-m", "tests.flow.standins", str(root)]
+    killed = subprocess.run([*command, json.dumps({**runs[0], "FAKE_KILL": "H2"})], cwd=ROOT, env=variables, timeout=300)
+    done = subprocess.run([*command, *map(json.dumps, runs)], cwd=ROOT, env=variables, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     ends = []
     for number in range(len(runs)):
         told = json.loads((root / f"{number}.json").read_text(encoding="utf-8"))
         ends.append(Ended(told["code"], (root / f"{number}.txt").read_text(encoding="utf-8"), told["summary"], told["has_report"]))
-    return Story(root / "home", *ends)
+    return Story(root / "home", killed.returncode, *ends)
 
 
 def test_an_organisation_that_fails_is_named_and_the_others_are_published(story: Story) -> None:
@@ -90,12 +93,20 @@ def test_an_organisation_that_fails_is_named_and_the_others_are_published(story:
     assert ended.summary["feeds"]["patient"]["rows_read"] == 145
 
 
+def test_what_a_killed_run_left_open_is_closed_and_loaded_by_the_next(story: Story) -> None:
+    assert story.killed == -signal.SIGKILL
+    assert story.one_fails_one_held.steps.count("load hospital H2") == 1
+    with sqlite3.connect(story.home / "airflow" / "airflow.db") as connection:
+        assert connection.execute("select dag_id, state from dag_run where state not in ('success', 'failed')").fetchall() == []
+        assert connection.execute("select task_id, state from task_instance where state is null or state = 'running'").fetchall() == []
+
+
 def test_a_failed_load_is_tried_three_times_and_the_others_once(story: Story) -> None:
     with sqlite3.connect(story.home / "airflow" / "airflow.db") as connection:
         tries = dict(
             connection.execute(
                 "select rendered_map_index, max(try_number) from task_instance "
-                "where dag_id = 'ingest_hospital' and task_id = 'load' group by 1"
+                "where dag_id = 'ingest_hospital' and task_id = 'load' and rendered_map_index is not null group by 1"
             ).fetchall()
         )
     assert tries == {"H1": 1, "H2": 1, "H9": 3}
@@ -117,7 +128,8 @@ def test_the_summary_tells_steps_feeds_and_memory(story: Story) -> None:
     summary = story.one_fails_one_held.summary
     assert summary["as_of_date"] == "2026-06-30"
     states = {s["name"]: (s["rows"], s["state"]) for s in summary["steps"]}
-    assert states["load national_platform NP"] == (100, "done")
+    assert states["load national_platform NP"] == (0, "done"), "the killed run had loaded it"
+    assert states["load screening_centre S1"] == (6, "done")
     assert states["load hospital H9"] == (None, "failed")
     assert states["publish"] == (14, "done")
     assert [s["name"] for s in summary["steps"]][-len(BUILD) :] == BUILD
@@ -173,7 +185,10 @@ TOLD = {
     "feeds": {"patient": {}},
     "held": [],
     "failed_organisations": [],
+    "failed_tasks": [],
+    "steps": [{"name": "load hospital H1", "state": "done"}],
 }
+H9 = {"failed_organisations": ["H9"], "failed_tasks": [{"task": "load"}]}
 
 
 @pytest.mark.parametrize(
@@ -186,8 +201,11 @@ TOLD = {
         ({"published": False, "nothing_new": True, "published_version": None, "feeds": {}}, False, 1),
         ({"held": [{"organisation": "H2"}]}, False, 0),
         ({"held": [{"organisation": "H2"}]}, True, 1),
-        ({"failed_organisations": ["H9"]}, False, 0),
-        ({"failed_organisations": ["H9"]}, True, 1),
+        (H9, False, 0),
+        (H9, True, 1),
+        ({**H9, "published": False, "nothing_new": True, "steps": [{"name": "load hospital H9", "state": "failed"}]}, False, 1),
+        ({"failed_tasks": [{"task": "report"}]}, False, 1),
+        ({"failed_tasks": [{"task": "organisations"}], "published": False, "nothing_new": True}, False, 1),
     ],
 )
 def test_the_exit_code_asks_for_a_published_version_and_strict_for_every_organisation(
@@ -209,9 +227,9 @@ def test_only_a_failed_load_counts_as_a_failed_organisation() -> None:
 def test_another_province_is_not_mixed_into_a_lakehouse_that_holds_one(settings: Settings) -> None:
     (settings.home / "extracts").mkdir(parents=True)
     (settings.home / "extracts" / "generated.json").write_text('{"scale": 100, "seed": 1}')
-    assert make_province(settings, 100, 1) is False
-    with pytest.raises(CannotRun, match="holds the synthetic province SCALE=100 SEED=1"):
-        make_province(settings, 200, 1)
+    assert province.make(settings, 100, 1) is False
+    with pytest.raises(steps.CannotRun, match="holds the synthetic province SCALE=100 SEED=1"):
+        province.make(settings, 200, 1)
 
 
 def test_an_error_of_a_library_is_told_without_its_message_and_one_of_ours_with_it() -> None:

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from infra.airflow import environment, service
-from infra.run import CannotRun, _alone
+from infra.run import alone
 from infra.settings import ROOT, Settings
+from infra.steps import CannotRun
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_airflow_comes_up_healthy_on_loopback_alone_and_goes_down(settings: Sett
     health = httpx.get(f"{base}/api/v2/pools/warehouse", headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=30)
     assert health.json()["slots"] == 1
 
-    with pytest.raises(CannotRun, match="Airflow is up"), _alone(settings):
+    with pytest.raises(CannotRun, match="Airflow is up"), alone(settings):
         pass
     again = command("up")
     assert again.returncode == 0
@@ -84,7 +85,7 @@ def test_a_taken_port_is_said_before_anything_starts(settings: Settings, port: i
     assert service.running(settings) == []
 
 
-def test_a_pid_that_belongs_to_another_process_by_now_is_left_alone(settings: Settings) -> None:
+def test_a_pid_that_belongs_to_another_process_by_now_is_leftalone(settings: Settings) -> None:
     pid_file = environment.airflow_home(settings) / "scheduler.pid"
     pid_file.parent.mkdir(parents=True)
     pid_file.write_text(f"{os.getpid()} 1.0\n")
@@ -92,7 +93,7 @@ def test_a_pid_that_belongs_to_another_process_by_now_is_left_alone(settings: Se
     assert service.down(settings) == []
 
 
-def test_password_and_keys_are_made_once_and_readable_by_the_owner_alone(settings: Settings) -> None:
+def test_password_and_keys_are_made_once_and_readable_by_the_owneralone(settings: Settings) -> None:
     first = service.ensure_password(settings)
     assert first and service.ensure_password(settings) is None
     assert environment.keys(settings) == environment.keys(settings)
