@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingestion.synthetic.calibration import column, rows
-from ingestion.synthetic.cells import Text, choose, constant, decimal, draw, join, pick, whole
+from ingestion.synthetic.cells import Text, choose, constant, decimal, draw, join, pick, systematic, whole
 
 NORMAL, POLYP, POLYPS, MASS, SURGERY_BED = range(5)
 POLYP_BIOPSY, CANCER_BIOPSY, RESECTION, ENDOSCOPIC_RESECTION, GASTRIC = range(5)
 HISTOLOGY_ZH = ("腺癌", "黏液腺癌", "印戒细胞癌")
 SERIES = ("中分化", "高-中分化", "低分化", "中-低分化")
-ROMAN = {"T1": "黏膜下层", "T2": "固有肌层", "T3": "浆膜下层", "T4a": "浆膜层", "T4b": "浆膜层并累及邻近组织"}
+# Share of reports whose text names the patient.
+NAMED = 0.05
+LAYERS = {"T1": "黏膜下层", "T2": "固有肌层", "T3": "浆膜下层", "T4a": "浆膜层", "T4b": "浆膜层并累及邻近组织"}
 
 
 @dataclass
@@ -176,7 +178,7 @@ def colonoscopy(lesion: Lesion, style: np.ndarray, person: Text, rng: np.random.
     findings = _by_style(style, *(join(words[s][0], _by_kind(lesion.kind, words[s][1], n)) for s in words))
     impression = _by_style(style, *(_by_kind(lesion.kind, words[s][2], n) for s in words))
     opening = choose(style < 2, join("患者", person, "，"), join("姓名：", person, "；"))
-    return choose(rng.random(n) < 0.04, join(opening, findings), findings), impression
+    return choose(systematic(np.full(n, NAMED), np.arange(n), rng), join(opening, findings), findings), impression
 
 
 def gastroscopy(style: np.ndarray, rng: np.random.Generator) -> tuple[Text, Text]:
@@ -224,7 +226,7 @@ def pathology(spec: Specimen, style: np.ndarray, person: Text, phone: Text, rng:
     histology, grade = pick(HISTOLOGY_ZH, spec.histology), pick(SERIES, draw(rng, (60, 18, 12, 10), n))
     grade = choose(spec.histology == 0, grade, constant("", n))
     t, nn, m = (pick([row[k] for row in rows("tnm")], spec.tnm) for k in "tnm")
-    layer = pick([ROMAN[row["t"]] for row in rows("tnm")], spec.tnm)
+    layer = pick([LAYERS[row["t"]] for row in rows("tnm")], spec.tnm)
     prefix = choose(spec.after_neoadjuvant, "yp", "p")
     nodes = join(whole(spec.nodes_positive), "/", whole(spec.nodes_examined))
     positive = spec.nodes_positive > 0
@@ -353,7 +355,7 @@ def pathology(spec: Specimen, style: np.ndarray, person: Text, phone: Text, rng:
     }
     diagnosis = _by_style(style, *(_by_kind(spec.kind, words[s], n) for s in words))
     call = choose(style < 2, join("已电话通知患者", person, "，", phone, "。"), join("（联系电话：", phone, "）"))
-    diagnosis = choose(rng.random(n) < 0.03, join(diagnosis, call), diagnosis)
+    diagnosis = choose(systematic(np.full(n, NAMED), np.arange(n), rng), join(diagnosis, call), diagnosis)
     biopsy = np.isin(spec.kind, (POLYP_BIOPSY, CANCER_BIOPSY, GASTRIC))
     specimen = choose(spec.kind == GASTRIC, constant("胃窦黏膜", n), choose(biopsy, join(short, "活检组织"), join(site, "切除标本")))
     gross = choose(
