@@ -39,7 +39,7 @@ extracts: .venv/.runtime
 
 lint: .venv/.dev
 	@$(PY) -m ruff check .
-	@cd dbt_project && LAKEHOUSE_DBT_PROJECT="$$PWD" ../$(PY) -m sqlfluff lint models
+	@cd dbt_project && PYTHONPATH="$(CURDIR)" LAKEHOUSE_DBT_PROJECT="$(CURDIR)/dbt_project" ../$(PY) -m sqlfluff lint models
 
 bench: .venv/.dev
 	@$(PY) -m tests.benchmarks --scale $(or $(SCALE),200000)
