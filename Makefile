@@ -59,6 +59,10 @@ clean:
 	if [ -x $(PY) ]; then $(PY) -m infra.airflow.service down; fi; \
 	rm -rf -- "$$home" && echo "removed $$home"
 
+# uv does not read pip's configuration: a mirror that pip is pointed at is handed on.
+MIRROR = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || true)}}"; \
+	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi
+
 # Set-up ------------------------------------------------------------------------------------------------------------------------------
 
 .venv-tools/bin/uv: infra/locks/uv.lock.txt
@@ -76,10 +80,10 @@ clean:
 # The environment of the tests holds that of the runs: once it is there, both are kept in step with it.
 .venv/.runtime: requirements.lock | .venv/bin/python
 	@if [ -e .venv/.dev ]; then $(MAKE) --no-print-directory .venv/.dev; \
-	else echo "installing requirements.lock"; $(UV) pip sync --quiet --require-hashes --python $(PY) requirements.lock; fi
+	else echo "installing requirements.lock"; $(MIRROR); $(UV) pip sync --quiet --require-hashes --python $(PY) requirements.lock; fi
 	@touch $@
 
 .venv/.dev: requirements-dev.lock | .venv/bin/python
 	@echo "installing requirements-dev.lock"
-	@$(UV) pip sync --quiet --require-hashes --python $(PY) requirements-dev.lock
+	@$(MIRROR); $(UV) pip sync --quiet --require-hashes --python $(PY) requirements-dev.lock
 	@touch .venv/.runtime $@
