@@ -7,9 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from infra.dbt_runner import NodeResult
 from infra.settings import Settings
-from ingestion import ops
 
 
 def one(warehouse: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> dict[str, Any]:
@@ -192,10 +190,3 @@ def test_views_of_the_metadata_database_work_in_a_copy_of_the_published_tables(w
             published.execute("select count(*) from meta_form_response").fetchone()
             == warehouse.execute("select count(*) from meta_form_response").fetchone()
         )
-
-
-def test_data_tests_are_kept_with_the_number_examined(lake: Settings, nodes: list[NodeResult]):
-    kept = {r["rule"]: r for r in ops.rows(lake.ops_url, ops.check_result) if r["checkpoint"] == "dbt"}
-    assert len(kept) == sum(n.resource_type == "test" for n in nodes)
-    row = kept["unique_key_feat_resident_person_id"]
-    assert (row["examined"], row["failed"], row["verdict"], row["scope"]) == (10, 0, "pass", "province")
