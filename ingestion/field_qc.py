@@ -199,7 +199,7 @@ def _number_parts(field: Field) -> str:
     return f"regexp_extract({text}, {quoted(NUMBER)}, ['pre', 'num', 'post', 'tail'])"
 
 
-def _reason(field: Field, mapping: ColumnMapping | None, synthetic: bool) -> str:
+def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_form: bool) -> str:
     """The reason of a field's value, null where it stands as it is."""
     if mapping is None:
         return "'missing_required'" if field.required else "cast(null as varchar)"
@@ -249,7 +249,7 @@ def _reason(field: Field, mapping: ColumnMapping | None, synthetic: bool) -> str
             branches.append((f"not regexp_full_match({parsed}, {quoted(pattern)})", "pattern"))
         if field.max_length:
             branches.append((f"length({parsed}) > {field.max_length}", "too_long"))
-        if mapping and (mapping.codes or mapping.separator):
+        if is_form and mapping and (mapping.codes or mapping.separator):
             branches.append((f"{parsed} <> {text}", "translated"))
     cases = " ".join(f"when {condition} then {quoted(code) if code else 'null'}" for condition, code in branches)
     return f"case {cases} end"
@@ -268,8 +268,6 @@ def _value(field: Field, mapping: ColumnMapping | None) -> str:
             condition, change, _ = REPAIRS[field.repair]
             value = f"case when {value} {condition} then {value} {change} else {value} end"
         value = f"try_cast({value} as {_sql_type(field)})"
-    elif field.format == "cn_resident_id":
-        value = id_number.complete(parsed)
     else:
         value = parsed
     kept = tuple(k for k in KEPT if k != "comparator" or field.comparator)
@@ -314,7 +312,7 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
         for f in plain
         if f.is_numeric and f.name in used
     )
-    reason = ", ".join(f"{_reason(f, used.get(f.name), synthetic)} as {name(f'r:{f.name}')}" for f in plain)
+    reason = ", ".join(f"{_reason(f, used.get(f.name), synthetic=synthetic, is_form=checked.is_form)} as {name(f'r:{f.name}')}" for f in plain)
     values = ", ".join(f"{_value(f, used.get(f.name))} as {name(f'v:{f.name}')}" for f in plain)
     id_checks = _id_checks(fields)
 

@@ -192,7 +192,7 @@ class _FeedLoad:
 
     def chunks(self) -> Iterator[raw_zone.ChunkRows]:
         """The rows of all files; small files of the same columns share a chunk. Raises FileRejected when a file cannot be read whole."""
-        self.connection.execute("create or replace temp table seen (_batch varchar, _hash_a ubigint, _hash_b ubigint)")
+        self.connection.execute("create or replace temp table seen (batch_no bigint, _hash_a ubigint, _hash_b ubigint)")
         held: list[pa.Table] = []
         for table in self._tables():
             if held and (held[0].schema != table.schema or sum(map(len, held)) + len(table) > ROWS_PER_CHUNK):
@@ -238,25 +238,47 @@ class _FeedLoad:
         checked = connection.execute(self._compiled[columns].sql).to_arrow_table()
         checked = checked.append_column("_seq", pa.array(np.arange(self.seq, self.seq + len(checked))))
         self.seq += len(checked)
-        connection.register("checked", checked)
-        connection.register("origin", raw_zone.origin_table(self.origins))
-        hashed = "(select c._hash_a, c._hash_b, c._seq, o._batch from checked as c inner join origin as o using (_file_no))"
-        duplicates = connection.execute(
-            f"""
-            select s._batch is not null or row_number() over (partition by c._batch, c._hash_a, c._hash_b order by c._seq) > 1 as duplicate
-            from {hashed} as c left join seen as s using (_batch, _hash_a, _hash_b) order by c._seq
-            """
-        ).to_arrow_table()["duplicate"]
-        connection.execute(f"insert into seen select distinct _batch, _hash_a, _hash_b from {hashed} as c anti join seen using (_batch, _hash_a, _hash_b)")
-        subjects = None
+        checked = checked.append_column("_duplicate", pa.array(self._duplicates(checked)))
+        good = pc.and_(checked["_ok"], pc.invert(checked["_duplicate"]))
+        identity = known_name = pa.nulls(len(checked), pa.string())
         if self.contract.subject:
-            connection.register("checked", checked.append_column("_duplicate", duplicates))
-            good = "(select c.*, o._batch from checked as c inner join origin as o using (_file_no) where _ok and not _duplicate)"
+            connection.register("checked", checked)
+            connection.register("origin", raw_zone.origin_table(self.origins))
+            accepted = "(select c.*, o._batch from checked as c inner join origin as o using (_file_no) where _ok and not _duplicate)"
             with vault.opened(self.settings, connection):
-                subjects = vault.identify(connection, self.contract, self.files[0].organisation, good)
-        rows = raw_zone.rows_of_chunk(connection, self.contract, self.feed_mapping, self.origins, delivered, checked, subjects, duplicates, self.key)
+                found = vault.identify(
+                    connection, self.contract, self.files[0].organisation, accepted, names=raw_zone.needs_names(self.contract)
+                )
+            mask = good.combine_chunks()
+            identity = pc.replace_with_mask(identity, mask, found["identity_id"].combine_chunks())
+            known_name = pc.replace_with_mask(known_name, mask, found["person_name"].combine_chunks())
+        checked = checked.append_column("identity_id", identity).append_column("_known_name", known_name)
+        rows = raw_zone.rows_of_chunk(connection, self.contract, self.feed_mapping, self.origins, delivered, checked, self.key)
         self._enter(rows)
         return rows
+
+    def _duplicates(self, checked: pa.Table) -> np.ndarray:
+        """Which rows repeat an earlier row of their batch, cell by cell (two 64-bit hashes of all cells stand for them)."""
+        self.connection.register("checked", checked)
+        batch_no = [list(self.batches.values()).index(o.batch_id) for o in self.origins]
+        self.connection.register("place", pa.table({"_file_no": pa.array(range(len(batch_no)), pa.int32()), "batch_no": batch_no}))
+        hashed = "(select c._hash_a, c._hash_b, c._seq, p.batch_no from checked as c inner join place as p using (_file_no))"
+        repeated = self.connection.execute(
+            f"""
+            with hashed as {hashed},
+            candidate as (select batch_no, _hash_a, _hash_b from hashed group by all having count(*) > 1)
+            select _seq from (
+                select _seq, row_number() over (partition by batch_no, _hash_a, _hash_b order by _seq) as occurrence
+                from hashed semi join candidate using (batch_no, _hash_a, _hash_b)
+            ) where occurrence > 1
+            union
+            select _seq from hashed semi join seen using (batch_no, _hash_a, _hash_b)
+            """
+        ).fetchnumpy()["_seq"]
+        self.connection.execute(f"insert into seen select distinct batch_no, _hash_a, _hash_b from {hashed}")
+        duplicate = np.zeros(len(checked), dtype=bool)
+        duplicate[repeated.astype(np.int64) - checked["_seq"][0].as_py()] = True
+        return duplicate
 
     def _enter(self, rows: raw_zone.ChunkRows) -> None:
         """Put a chunk into the books of its files."""

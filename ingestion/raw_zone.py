@@ -7,6 +7,7 @@ from datetime import date
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingestion import lake, sealing
 from ingestion.contracts import Contract, Field
@@ -99,8 +100,8 @@ def _delivered(mapping: FeedMapping, field: Field, columns: tuple[str, ...]) -> 
     return column if column in columns else None
 
 
-def _record_key(contract: Contract) -> str:
-    parts = ["o._organisation"]
+def _record_key(contract: Contract, organisation: str) -> str:
+    parts = [quoted(organisation)]
     if contract.keyed_by_subject:
         parts.append("identity_id")
     for field in contract.primary_key:
@@ -113,20 +114,19 @@ def _lake_columns(contract: Contract) -> str:
     for field in contract.lake_fields:
         value = name(field.name)
         if field.classification == "free_text":
-            value = scrub.scrubbed(value, ("person_name",) if contract.subject else ())
+            value = scrub.scrubbed(value, ("_known_name",) if contract.subject else ())
         elif field.type == "string" and field.code_list is None and not field.derivation and not field.primary_key:
-            value = f"case when regexp_matches({value}, {quoted(PERSON_NUMBER)}) then {quoted(MASKED)} else {value} end"
+            value = f"case when length({value}) >= 11 and regexp_matches({value}, {quoted(PERSON_NUMBER)}) then {quoted(MASKED)} else {value} end"
         columns.append(f"{value} as {name(field.name)}")
         if field.comparator:
             columns.append(name(f"c:{field.name}") + f" as {name(field.name + '_comparator')}")
         if field.keep_text:
             text = name(f"t:{field.name}")
-            plain = scrub.scrubbed(text, ("person_name",) if contract.subject else ())
-            columns.append(f"case when {name(field.name)} is null then {plain} end as {name(field.name + '_text')}")
+            columns.append(f"case when {name(field.name)} is null then {scrub.scrubbed(text, ())} end as {name(field.name + '_text')}")
     return ", ".join(columns)
 
 
-def _sealed(contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]) -> tuple[str, list[str]]:
+def _sealed(contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Layout and delivered columns of what is sealed: identifying fields, free text, and columns nobody mapped."""
     layout, delivered = [], []
     for field in contract.fields:
@@ -139,7 +139,7 @@ def _sealed(contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]) 
         if column not in mapped and column not in mapping.ignore:
             layout.append(f"?{column}")
             delivered.append(column)
-    return ",".join(layout), delivered
+    return layout, delivered
 
 
 def unmapped_columns(mapping: FeedMapping, columns: tuple[str, ...]) -> list[str]:
@@ -158,6 +158,11 @@ def _verdict_table(contract: Contract, feed: str, codes: list[tuple[str, str]]) 
     return pa.Table.from_pylist(rows, schema=schema)
 
 
+def needs_names(contract: Contract) -> bool:
+    """Whether the feed holds free text, which must be scrubbed of the person's own name."""
+    return any(f.classification == "free_text" for f in contract.fields)
+
+
 def rows_of_chunk(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
@@ -165,55 +170,97 @@ def rows_of_chunk(
     origins: list[Origin],
     delivered: pa.Table,
     checked: pa.Table,
-    subjects: pa.Table | None,
-    duplicates: pa.Array,
     key: bytes,
 ) -> ChunkRows:
     """Make the rows of one chunk, which may hold the rows of several files.
 
     origins     the files, by `_file_no`
     delivered   the cells as they came, with `_row` and `_file_no`
-    checked     the result of the compiled check, row by row beside `delivered`, with `_seq`
-    subjects    `_seq`, `identity_id`, `person_name` of the accepted rows, None for feeds without a person
-    duplicates  whether a row repeats an earlier one of the batch
+    checked     the result of the compiled check, row by row beside `delivered`, with `_seq`, `_duplicate`, `identity_id` and `_known_name`
     """
     columns = tuple(c for c in delivered.column_names if c not in PLACE)
-    connection.register("origin", origin_table(origins))
+    lineage = origin_table(origins)
+    connection.register("origin", lineage)
     connection.register("delivered", delivered.append_column("_seq", checked["_seq"]))
-    connection.register("checked", checked.append_column("_duplicate", duplicates))
-    if subjects is None:
-        subjects = pa.table({"_seq": pa.array([], pa.int64()), "identity_id": pa.array([], pa.string()), "person_name": pa.array([], pa.string())})
-    connection.register("subjects", subjects)
-    columns_of_identity = "s.identity_id, s.person_name" if contract.subject else "cast(null as varchar) as identity_id, cast(null as varchar) as person_name"
-    accepted = f"(select c.*, {columns_of_identity} from checked as c left join subjects as s using (_seq) where c._ok and not c._duplicate)"
+    connection.register("checked", checked)
     identity = "identity_id, " if contract.subject else ""
     lake_rows = connection.execute(
-        f"select {_record_key(contract)} as record_key, {identity}{LINEAGE}, _row, {_lake_columns(contract)}, _file_no"
-        f" from {accepted} as a inner join origin as o using (_file_no) order by _seq"
+        f"select {_record_key(contract, origins[0].organisation)} as record_key, {identity}_row, {_lake_columns(contract)}, _file_no"
+        " from checked where _ok and not _duplicate"
     ).to_arrow_table()
-
+    lake_rows = _with_lineage(lake_rows, lineage)
     connection.register("lake_rows", lake_rows)
-
-    layout, sealed_columns = _sealed(contract, mapping, columns)
-    cells = f"to_json([{', '.join(f'd.{name(c)}' for c in sealed_columns)}])" if sealed_columns else "cast(null as varchar)"
-    open_fields = [f for f in contract.fields if not f.sealed and not f.derivation]
-    open_columns = "".join(
-        f", {f'd.{name(column)}' if (column := _delivered(mapping, f, columns)) else 'cast(null as varchar)'} as {name(f.name)}" for f in open_fields
-    )
-    raw_rows = connection.execute(
-        f"""
-        select {LINEAGE}, d._row, case when c._ok and not c._duplicate then 'accepted' else 'quarantined' end as _status,
-            case when c._duplicate then concat_ws('|', ':duplicate_row', c._verdicts) else c._verdicts end as _verdicts,
-            {quoted(layout)} as _seal_layout, {cells} as _cells{open_columns}
-        from delivered as d inner join checked as c using (_seq) inner join origin as o on o._file_no = d._file_no order by d._seq
-        """
-    ).to_arrow_table()
-    raw_rows = _seal_cells(raw_rows, key)
-
     quarantine, answers, counts = _exceptions(connection, contract, mapping, columns)
     accepted_rows = _per_file(lake_rows["_file_no"])
     quarantined = {n: total - accepted_rows.get(n, 0) for n, total in _per_file(checked["_file_no"]).items()}
+    raw_rows = _raw_rows(contract, mapping, columns, delivered, checked, lineage, key)
     return ChunkRows(raw_rows, lake_rows, quarantine, answers, accepted_rows, quarantined, counts)
+
+
+def _with_lineage(rows: pa.Table, lineage: pa.Table) -> pa.Table:
+    """Rows with the lineage columns of their files, but for `_row`, which they have."""
+    for column in lineage.column_names:
+        if column != "_file_no":
+            values = lineage[column].combine_chunks().take(rows["_file_no"])
+            rows = rows.append_column(column, values) if column not in rows.column_names else rows.set_column(rows.column_names.index(column), column, values)
+    return rows
+
+
+def _raw_rows(
+    contract: Contract, mapping: FeedMapping, columns: tuple[str, ...], delivered: pa.Table, checked: pa.Table, lineage: pa.Table, key: bytes
+) -> pa.Table:
+    """The delivered cells as raw-zone rows: open fields as they came, the others sealed together."""
+    duplicate = checked["_duplicate"]
+    verdicts = checked["_verdicts"]
+    if pc.any(duplicate).as_py():
+        repeated = pc.binary_join_element_wise(":duplicate_row", verdicts, "|", null_handling="skip")
+        verdicts = pc.if_else(duplicate, repeated, verdicts)
+    layout, sealed_columns = _sealed(contract, mapping, columns)
+    separator, cells = _joined([delivered[c] for c in sealed_columns], len(delivered))
+    seal_id, offsets, sealed = sealing.seal(cells, key)
+    n = len(delivered)
+    rows = {
+        "_row": delivered["_row"],
+        "_file_no": delivered["_file_no"],
+        "_status": pc.if_else(pc.and_(checked["_ok"], pc.invert(duplicate)), "accepted", "quarantined"),
+        "_verdicts": verdicts,
+        "_seal_layout": pa.repeat(pa.scalar(separator + separator.join(layout)), n),
+        "_seal_id": pa.repeat(pa.scalar(seal_id), n),
+        "_seal_offset": offsets,
+        "_sealed": sealed,
+    }
+    for field in contract.fields:
+        column = _delivered(mapping, field, columns)
+        if not field.sealed and not field.derivation and column is not None:
+            rows[field.name] = delivered[column]
+    return _with_lineage(pa.table(rows), lineage)
+
+
+SEPARATORS = ("\x1f", "\x1e", "\x1d", "\x1c", "\ue000", "\ue001")
+NULL_CELL = "\x00"
+
+
+def _joined(cells: list[pa.ChunkedArray], rows: int) -> tuple[str, pa.ChunkedArray | pa.Array]:
+    """Cells of a row as one text, joined by a character that stands in none of them; a missing cell is a NUL.
+
+    Raises ValueError when every separator occurs in the data.
+    """
+    if not cells:
+        return SEPARATORS[0], pa.nulls(rows, pa.string())
+    for separator in SEPARATORS:
+        if not any(pc.any(pc.match_substring(c, separator)).as_py() for c in cells):
+            joined = pc.binary_join_element_wise(*cells, separator, null_handling="replace", null_replacement=NULL_CELL)
+            return separator, joined
+    raise ValueError("the cells of a file hold every separator of sealed rows")
+
+
+def unsealed(row: dict, key: bytes) -> dict[str, str | None]:
+    """What is sealed in a raw-zone row, by field name; a column that nobody mapped has a `?` before its name."""
+    separator, *names = row["_seal_layout"][0], *row["_seal_layout"][1:].split(row["_seal_layout"][0])
+    if row["_sealed"] is None:
+        return {}
+    cells = sealing.unseal(row["_sealed"], row["_seal_id"], row["_seal_offset"], key).split(separator)
+    return {n: None if c == NULL_CELL else c for n, c in zip(names, cells, strict=True)}
 
 
 def _per_file(file_no: pa.ChunkedArray) -> dict[int, int]:
@@ -316,7 +363,7 @@ def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tup
         "_row": pa.array([r for r, _, _ in rows], pa.int64()),
         "_status": pa.array(["quarantined"] * n),
         "_verdicts": pa.array([f":{code}" for _, code, _ in rows]),
-        "_seal_layout": pa.array(["?line"] * n),
+        "_seal_layout": pa.array([SEPARATORS[0] + "?line"] * n),
         "_seal_id": pa.array([seal_id] * n),
         "_seal_offset": offsets,
         "_sealed": sealed,

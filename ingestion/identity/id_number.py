@@ -18,16 +18,17 @@ FULL_WIDTH = "０１２３４５６７８９ＸｘX"
 HALF_WIDTH = "0123456789XXX"
 
 
-def normalised(text: str) -> str:
-    """The number with half-width digits, upper-case X and no blanks, 15 digits brought to 17 without a check digit."""
-    plain = f"regexp_replace(upper(translate({text}, '{FULL_WIDTH}', '{HALF_WIDTH}')), '[\\s　]', '', 'g')"
-    return f"case when regexp_full_match({plain}, '[0-9]{{15}}') then substr({plain}, 1, 6) || '19' || substr({plain}, 7) else {plain} end"
-
-
 def check_digit(number: str) -> str:
     """The check digit that the first 17 digits ask for."""
     total = " + ".join(f"{w} * (ascii(substr({number}, {i}, 1)) - 48)" for i, w in enumerate(WEIGHTS, 1))
     return f"substr('{CHECK_DIGITS}', cast(({total}) % 11 as integer) + 1, 1)"
+
+
+def normalised(text: str) -> str:
+    """The number with half-width digits, upper-case X and no blanks, a 15-digit one brought to 18."""
+    plain = f"regexp_replace(upper(translate({text}, '{FULL_WIDTH}', '{HALF_WIDTH}')), '[\\s　]', '', 'g')"
+    longer = f"substr({plain}, 1, 6) || '19' || substr({plain}, 7)"
+    return f"case when regexp_full_match({plain}, '[0-9]{{15}}') then {longer} || {check_digit(f'({longer})')} else {plain} end"
 
 
 def birth_date(number: str) -> str:
@@ -49,13 +50,8 @@ def verdict(number: str, *, synthetic: bool) -> str:
     area = f"substr({number}, 1, 2) not in ({provinces})" + ("" if synthetic else f" or substr({number}, 1, 4) = '{SYNTHETIC_AREA}'")
     return (
         f"case when {number} is null then null"
-        f" when not regexp_full_match({number}, '[0-9]{{17}}[0-9X]?') then 'id_length'"
+        f" when not regexp_full_match({number}, '[0-9]{{17}}[0-9X]') then 'id_length'"
         f" when {area} then 'id_area'"
         f" when {birth_date(number)} is null then 'id_birth'"
-        f" when length({number}) = 18 and substr({number}, 18, 1) <> {check_digit(number)} then 'id_checksum' end"
+        f" when substr({number}, 18, 1) <> {check_digit(number)} then 'id_checksum' end"
     )
-
-
-def complete(number: str) -> str:
-    """A valid normalised number in 18 digits."""
-    return f"case when length({number}) = 17 then {number} || {check_digit(number)} else {number} end"

@@ -91,11 +91,11 @@ def subject_columns(contract: Contract) -> dict[str, str]:
     return found
 
 
-def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, relation: str) -> pa.Table:
+def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, relation: str, *, names: bool) -> pa.Table:
     """Give every row of a checked relation its identity, issuing new ones, and keep what the rows claim.
 
     The relation holds `_seq` (place of the row), `_batch`, `_delivered_on` and the contract's fields; the vault must be attached.
-    Returns `_seq`, `identity_id` and `person_name` as known for the identity (to scrub texts with), in the order of `_seq`.
+    Returns `identity_id` and, where `names` asks for it, `person_name` as known for the identity (to scrub texts with), in the order of `_seq`.
     """
     columns = subject_columns(contract)
     local = contract.subject_field("local_no")
@@ -116,27 +116,26 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
     )
     connection.execute(
         """
+        create or replace temp table subject_key as
+        select kind, organisation, key, min(_seq) as place, min(delivered_on) as first_seen from subject group by all
+        """
+    )
+    same = "i.kind = s.kind and i.organisation = s.organisation and i.key = s.key"
+    connection.execute(
+        f"""
         insert into vault.identity
         select 'I' || lpad(cast(nextval('vault.identity_sequence') as varchar), 11, '0'), kind, organisation, key, first_seen
-        from (
-            select s.kind, s.organisation, s.key, min(s._seq) as place, min(s.delivered_on) as first_seen
-            from subject as s anti join vault.identity as i on i.kind = s.kind and i.organisation = s.organisation and i.key = s.key
-            group by all order by place
-        )
+        from (select s.* from subject_key as s anti join vault.identity as i on {same} order by s.place)
         """
     )
     connection.execute(
-        """
-        update vault.identity as i set first_seen = s.first_seen
-        from (select kind, organisation, key, min(delivered_on) as first_seen from subject group by all) as s
-        where i.kind = s.kind and i.organisation = s.organisation and i.key = s.key and i.first_seen > s.first_seen
-        """
+        f"update vault.identity as i set first_seen = s.first_seen from subject_key as s where {same} and i.first_seen > s.first_seen"
     )
     connection.execute(
-        """
+        f"""
         create or replace temp table identified as
-        select s.*, i.identity_id from subject as s
-        inner join vault.identity as i on i.kind = s.kind and i.organisation = s.organisation and i.key = s.key
+        with known as (select s.kind, s.organisation, s.key, i.identity_id from subject_key as s inner join vault.identity as i on {same})
+        select s.*, known.identity_id from subject as s inner join known using (kind, organisation, key)
         """
     )
     if set(columns.values()) - UNSAID:
@@ -157,10 +156,11 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
             """,
             {"organisation": organisation},
         )
-    names = "coalesce(d.person_name, n.person_name)"
+    if not names:
+        return connection.execute("select identity_id, cast(null as varchar) as person_name from identified order by _seq").to_arrow_table()
     return connection.execute(
-        f"""
-        select d._seq, d.identity_id, {names} as person_name
+        """
+        select d.identity_id, coalesce(d.person_name, n.person_name) as person_name
         from identified as d
         left join (
             select identity_id, arg_max(person_name, (delivered_on, position)) as person_name from vault.claim

@@ -15,6 +15,7 @@ CASES = [
     ("110105491231002", False, None, "11010519491231002X"),
     ("110105194912310021", False, "id_checksum", None),
     ("1101051949123100", False, "id_length", None),
+    ("11010519491231002", False, "id_length", None),
     ("11010519491331002X", False, "id_birth", None),
     ("99010519491231002X", False, "id_area", None),
     ("11O10519491231002X", False, "id_length", None),
@@ -35,7 +36,7 @@ def test_a_number_is_judged_by_length_area_birth_date_and_check_digit(delivered:
         complete = delivered if complete else None
     if delivered == "149901196001011239" and _valid_synthetic().endswith("9"):
         delivered = "149901196001011230"
-    sql = f"select {id_number.verdict('n', synthetic=synthetic)}, {id_number.complete('n')} from (select {id_number.normalised('$d')} as n)"
+    sql = f"select {id_number.verdict('n', synthetic=synthetic)}, n from (select {id_number.normalised('$d')} as n)"
     found = duckdb.connect().execute(sql, {"d": delivered}).fetchone()
     assert found[0] == verdict
     if verdict is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings
-from ingestion import lake, load, ops, sealing
+from ingestion import lake, load, ops, raw_zone, sealing
 from ingestion.readers.pull_model import PullFailed
 from tests.unit.ingestion.lakehouse import ask, load_all
 
@@ -170,9 +170,13 @@ def test_identifying_cells_are_sealed_in_the_raw_zone_and_absent_from_the_lake(s
     load_all(settings)
     raw = lake.table(settings, lake.RAW, "patient", lake.raw_schema(load.contract("patient"))).scan().to_arrow().to_pylist()[0]
     key = sealing.derived_key(settings.key_file, "raw zone")
-    opened = sealing.unseal(raw["_sealed"], raw["_seal_id"], raw["_seal_offset"], key)
-    assert raw["_seal_layout"] == "patient_no,person_name,id_card_no,mobile_phone,?备注"
-    assert opened == '["77","诸葛青","11010519491231002X","13912345678","家属诸葛白"]'
+    assert raw_zone.unsealed(raw, key) == {
+        "patient_no": "77",
+        "person_name": "诸葛青",
+        "id_card_no": "11010519491231002X",
+        "mobile_phone": "13912345678",
+        "?备注": "家属诸葛白",
+    }
     files = [p for p in settings.home.rglob("*") if p.is_file()]
     assert len(files) > 10
     for secret in ("诸葛", "11010519491231002X", "13912345678"):
