@@ -35,7 +35,7 @@ test: .venv/.dev
 	@$(PY) -m pytest
 
 extracts: .venv/.runtime
-	@$(PY) -m ingestion.synthetic --out "$(or $(OUT),$(error OUT=folder is missing))" --scale $(or $(SCALE),20000) --seed $(or $(SEED),1)
+	@$(PY) -m ingestion.synthetic --out "$(or $(OUT),$(error OUT=folder is missing))" $(if $(SCALE),--scale $(SCALE)) $(if $(SEED),--seed $(SEED))
 
 lint: .venv/.dev
 	@$(PY) -m ruff check .

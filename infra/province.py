@@ -12,7 +12,7 @@ from pathlib import Path
 from infra.settings import ROOT, Settings
 from infra.steps import CannotRun
 
-DEFAULT_SCALE, DEFAULT_SEED = 20_000, 1
+DEFAULT_SCALE, DEFAULT_SEED = 20_000, 7
 MADE_OF = "generated.json"
 
 
