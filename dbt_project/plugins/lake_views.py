@@ -18,13 +18,17 @@ from ingestion.duck import load_extensions
 
 
 class Plugin(BasePlugin):
-    """Attaches database `lake`; LAKEHOUSE_SETTINGS holds the run's settings as JSON, else the environment is read."""
+    """Attaches database `lake`; LAKEHOUSE_SETTINGS holds the run's settings as JSON, else the environment is read.
+
+    By hand (sqlfluff, `dbt compile`) no lake is made where there is none: the database is then empty.
+    """
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         given = os.environ.get("LAKEHOUSE_SETTINGS")
         settings = Settings.model_validate_json(given) if given else load_settings()
-        self.iceberg = sources.iceberg_inputs(settings)
-        self.arrow = sources.arrow_inputs(settings)
+        exists = bool(given) or (settings.home / "lake").exists()
+        self.iceberg = sources.iceberg_inputs(settings) if exists else {}
+        self.arrow = sources.arrow_inputs(settings) if exists else {}
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         load_extensions(conn, ("httpfs", "avro", "iceberg"))
