@@ -43,7 +43,7 @@ def build() -> None:
     def dbt_build(as_of: str) -> list[dict]:
         return steps.dbt_build(as_of)
 
-    @task(map_index_template="{{ task.op_kwargs['node']['name'] }}", pool="default_pool", retries=0)
+    @task(map_index_template="{{ task.op_kwargs['node']['name'] }}", pool="default_pool", retries=0, max_active_tis_per_dagrun=1)
     def dbt_node(node: dict) -> None:
         steps.replay(node)
 

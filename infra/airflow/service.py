@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx
@@ -98,32 +99,33 @@ def _start(settings: Settings, component: str, variables: dict[str, str]) -> sub
     return process
 
 
-def _wait(settings: Settings, base: str, started: dict[str, subprocess.Popen[bytes]]) -> None:
+def _start_missing(settings: Settings, components: Iterable[str], base: str, is_ready: Callable[[dict[str, str]], bool]) -> None:
+    """Start those of the components that do not run, and wait until the API server says what is asked. Raises CannotStart."""
+    variables = dict(os.environ)
+    started = {c: _start(settings, c, variables) for c in components if not _process(settings, c)}
     until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
+    while not is_ready(state := health(base)):
         if ended := [c for c, p in started.items() if p.poll() is not None]:
             raise CannotStart(f"{ended[0]} ended at once; see {_log_file(settings, ended[0])}")
-        if is_healthy(health(base)):
-            return
+        if time.monotonic() > until:
+            raise CannotStart(f"not healthy after {START_SECONDS} s: {state or 'no answer'}; see {_log_file(settings, 'scheduler').parent}")
         time.sleep(1)
-    raise CannotStart(f"not healthy after {START_SECONDS} s: {health(base) or 'no answer'}; see {_log_file(settings, 'scheduler').parent}")
 
 
 def up(settings: Settings) -> str:
     """Start what does not run yet and wait until it is healthy; returns what to tell the user. Raises CannotStart."""
     base = f"http://{environment.LOOPBACK}:{environment.port()}"
-    already = running(settings)
-    if "api-server" not in already:
+    if not _process(settings, "api-server"):
         with socket.socket() as probe:
             if probe.connect_ex((environment.LOOPBACK, environment.port())) == 0:
                 raise CannotStart(f"port {environment.port()} is taken; choose another with AIRFLOW_PORT")
-    variables = dict(os.environ)
-    environment.apply(settings, variables)
     environment.apply(settings, os.environ)
     database.prepare(settings)
     password = ensure_password(settings)
     try:
-        _wait(settings, base, {c: _start(settings, c, variables) for c in COMPONENTS if c not in already})
+        # A task that starts before the API server answers fails and waits for its retry, so that one comes first.
+        _start_missing(settings, ["api-server"], base, bool)
+        _start_missing(settings, COMPONENTS, base, is_healthy)
     except CannotStart:
         down(settings)
         raise
