@@ -23,6 +23,7 @@ from ingestion.mappings import ColumnMapping, FeedMapping
 from ingestion.readers.model import ROW_REASONS
 from ingestion.text import colorectal
 
+ROWS_PER_BATCH = 25_000
 FULL_WIDTH = "０１２３４５６７８９．＋－＞＜≥≤（）％，；"
 HALF_WIDTH = "0123456789.+-><≥≤()%,;"
 NUMBER = "^\\s*([<>≤≥]=?|[↑↓])?\\s*(-?[0-9]+(?:\\.[0-9]+)?)\\s*([+\\-↑↓]+)?\\s*([^0-9.\\s+\\-↑↓].*)?$"
@@ -113,7 +114,8 @@ def cleaned(batch: pa.Table, nulls: tuple[str, ...]) -> pa.Table:
                     empty = pc.or_(empty, pc.equal(column, value))
             column = pc.if_else(empty, pa.scalar(None, pa.string()), column)
         columns.append(column)
-    return pa.table(columns, names=batch.column_names)
+    # in small batches, so that DuckDB reads them with all threads; it keeps their order
+    return pa.Table.from_batches(pa.table(columns, names=batch.column_names).combine_chunks().to_batches(max_chunksize=ROWS_PER_BATCH))
 
 
 def _coded(text: str, mapping: ColumnMapping) -> str:

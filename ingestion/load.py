@@ -236,6 +236,9 @@ class _FeedLoad:
         columns = tuple(c for c in delivered.column_names if c not in raw_zone.PLACE)
         connection.register("src", field_qc.cleaned(delivered, self.feed_mapping.null_values or ()))
         checked = connection.execute(self._compiled[columns].sql).to_arrow_table()
+        for place in ("_row", "_file_no"):
+            if not checked[place].equals(delivered[place]):
+                raise RuntimeError(f"feed {self.contract.feed}: the check returned rows in another order; nothing was stored")
         checked = checked.append_column("_seq", pa.array(np.arange(self.seq, self.seq + len(checked))))
         self.seq += len(checked)
         checked = checked.append_column("_duplicate", pa.array(self._duplicates(checked)))
