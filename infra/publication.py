@@ -160,7 +160,7 @@ def copy(settings: Settings, target: Path) -> tuple[int, int]:
     """Copy the published tables and views of the build into a new file; returns relations and rows. Raises CopyDiffers."""
     build = settings.warehouse.path
     if build is None:
-        raise ValueError(f"publication copies a DuckDB build file, and the warehouse of profile {settings.profile} is {settings.warehouse.target}")
+        raise ValueError(f"publication copies a DuckDB build file; the warehouse of profile {settings.profile} is {settings.warehouse.target}")
     connection = duck.connect(str(target), memory_limit=settings.memory_limit, threads=settings.threads)
     try:
         connection.execute(f"attach {_text(str(build))} as build (read_only)")
