@@ -7,7 +7,9 @@ from ingestion import duck, lake
 from ingestion.identity import vault
 
 QUERIES = {
-    "identity_map": ("select identity_id, person_id, method, change_no, known_on, row_no as place from vault.identity_person where row_no > $last order by row_no"),
+    "identity_map": (
+        "select identity_id, person_id, method, change_no, known_on, row_no as place from vault.identity_person where row_no > $last order by row_no"
+    ),
     "person_event": (
         "select event_no, event, person_id, other_person_id, identity_id, reason, known_on, event_no as place from vault.person_event"
         " where event_no > $last order by event_no"

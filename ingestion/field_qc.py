@@ -188,10 +188,7 @@ def _parsed(field: Field, mapping: ColumnMapping | None, feed: FeedMapping) -> s
     if field.multiple:
         separator = quoted(mapping.separator or ";")
         items = f"string_split(replace(translate({text}, '；', ';'), {separator}, ';'), ';')"
-        if mapping.codes:
-            items = f"list_transform({items}, x -> {_coded('trim(x)', mapping)})"
-        else:
-            items = f"list_transform({items}, x -> trim(x))"
+        items = f"list_transform({items}, x -> {_coded('trim(x)', mapping)})" if mapping.codes else f"list_transform({items}, x -> trim(x))"
         return f"array_to_string({items}, ';')"
     return _coded(text, mapping)
 
@@ -219,7 +216,10 @@ def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_
         if field.repair:
             condition, _, code = REPAIRS[field.repair]
             branches.append((f"{value} {condition}", code))
-        limits = [f"{value} < {field.minimum}" if field.minimum is not None else "", f"{value} > {field.maximum}" if field.maximum is not None else ""]
+        limits = [
+            f"{value} < {field.minimum}" if field.minimum is not None else "",
+            f"{value} > {field.maximum}" if field.maximum is not None else "",
+        ]
         limits.append(f"try_cast({value} as {_sql_type(field)}) is null")
         branches.append((" or ".join(filter(None, limits)), "out_of_range"))
         if field.type == "int":
@@ -329,10 +329,9 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
             if f.comparator and f.name not in used:
                 stage_values.append(f"cast(null as varchar) as {name(f'c:{f.name}')}")
             elif f.comparator:
-                stage_values.append(
-                    f"case when {name(f'r:{f.name}')} = 'comparator' then coalesce(nullif({name(f'n:{f.name}')}.pre, ''), nullif({name(f'n:{f.name}')}.post, '')) end"
-                    f" as {name(f'c:{f.name}')}"
-                )
+                match = name(f"n:{f.name}")
+                found = f"coalesce(nullif({match}.pre, ''), nullif({match}.post, ''))"
+                stage_values.append(f"case when {name(f'r:{f.name}')} = 'comparator' then {found} end as {name(f'c:{f.name}')}")
     broken = "".join(f", coalesce({rule.sql}, false) as {name(f'x:{rule.name}')}" for rule in checked.rules)
 
     verdicts, errors = [], []
@@ -365,12 +364,19 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
     derived = "".join(f", {_derived(f)} as {name(f.name)}" for f in checked.fields if f.derivation)
 
     cells = ", ".join(map(name, sorted(columns)))
+    verdict_list = f"array_to_string(list_filter([{', '.join(verdicts)}], x -> x is not null), '|')"
     sql = f"""
     select _row, _file_no, _delivered_on, _hash_a, _hash_b, not ({" or ".join(errors) or "false"}) as _ok,
-        case when {" or ".join(flags)} then array_to_string(list_filter([{", ".join(verdicts)}], x -> x is not null), '|') end as _verdicts,
+        case when {" or ".join(flags)} then {verdict_list} end as _verdicts,
         {", ".join(outputs)}{derived}
-    from (select *{broken} from (select *, {", ".join(stage_reasons)}, {", ".join(stage_values)}
-    from (select *, {values} from (select *, {reason} from (select *{parts} from (select *, {parsed} from (select _row, _file_no, _delivered_on, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts} from (select *, 'second' as _salt from src))))))))
+    from (select *{broken}
+    from (select *, {", ".join(stage_reasons)}, {", ".join(stage_values)}
+    from (select *, {values}
+    from (select *, {reason}
+    from (select *{parts}
+    from (select *, {parsed}
+    from (select _row, _file_no, _delivered_on, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts}
+    from (select *, 'second' as _salt from src))))))))
     """
     return Compiled(sql, tuple(dict.fromkeys(m.source or f for f, m in used.items() if m.constant is None)))
 

@@ -6,6 +6,7 @@ step that was killed between two tables can run once more.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -134,10 +135,8 @@ def lake_tables() -> dict[str, pa.Schema]:
 def _catalogue(options: tuple[tuple[str, str], ...]) -> Catalog:
     catalogue = load_catalog("lakehouse", **dict(options))
     for namespace in (RAW, LAKE):
-        try:
+        with contextlib.suppress(NamespaceAlreadyExistsError):
             catalogue.create_namespace(namespace)
-        except NamespaceAlreadyExistsError:
-            pass
     return catalogue
 
 

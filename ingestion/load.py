@@ -186,9 +186,7 @@ class _FeedLoad:
         for day in sorted({f.delivered_on for f in self.files}):
             contents = sorted(f.sha256 for f in self.files if f.delivered_on == day)
             self.batches[day] = _digest(self.files[0].organisation, self.contract.feed, day.isoformat(), *contents)
-        self.origins = [
-            raw_zone.Origin(f.source, f.organisation, self.batches[f.delivered_on], f.delivered_on, f.path.name) for f in self.files
-        ]
+        self.origins = [raw_zone.Origin(f.source, f.organisation, self.batches[f.delivered_on], f.delivered_on, f.path.name) for f in self.files]
 
     def chunks(self) -> Iterator[raw_zone.ChunkRows]:
         """The rows of all files; small files of the same columns share a chunk. Raises FileRejected when a file cannot be read whole."""
@@ -249,9 +247,7 @@ class _FeedLoad:
             connection.register("origin", raw_zone.origin_table(self.origins))
             accepted = "(select c.*, o._batch from checked as c inner join origin as o using (_file_no) where _ok and not _duplicate)"
             with vault.opened(self.settings, connection):
-                found = vault.identify(
-                    connection, self.contract, self.files[0].organisation, accepted, names=raw_zone.needs_names(self.contract)
-                )
+                found = vault.identify(connection, self.contract, self.files[0].organisation, accepted, names=raw_zone.needs_names(self.contract))
             mask = good.combine_chunks()
             identity = pc.replace_with_mask(identity, mask, found["identity_id"].combine_chunks())
             known_name = pc.replace_with_mask(known_name, mask, found["person_name"].combine_chunks())
@@ -311,9 +307,7 @@ def _append(load: _FeedLoad) -> None:
     """Append the batches of one feed to raw zone and lake, one commit each. Raises FileRejected before anything is committed."""
     described = load.contract
     tables = ((lake.RAW, lake.raw_schema(described)), (lake.LAKE, lake.lake_schema(described)))
-    raw, clean = (
-        _Appender(lake.table(load.settings, space, described.feed, schema), schema, set(load.batches.values())) for space, schema in tables
-    )
+    raw, clean = (_Appender(lake.table(load.settings, space, described.feed, schema), schema, set(load.batches.values())) for space, schema in tables)
     for rows in load.chunks():
         raw.add(rows.raw)
         clean.add(rows.lake)
@@ -369,8 +363,18 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
             code = "no_mapping" if mapping is None else "unknown_folder"
             rejected.append((d, code, field_qc.reasons()[code].name_zh))
         elif (d.feed, d.sha256) in first_of:
-            finished.append(_ledger_row(d, Books(), "duplicate", "", judged_by, reason_code="repeated_content", reason_zh="内容与已收文件完全相同，不再重复入库",
-                                        duplicate_of=first_of[d.feed, d.sha256]))
+            finished.append(
+                _ledger_row(
+                    d,
+                    Books(),
+                    "duplicate",
+                    "",
+                    judged_by,
+                    reason_code="repeated_content",
+                    reason_zh="内容与已收文件完全相同，不再重复入库",
+                    duplicate_of=first_of[d.feed, d.sha256],
+                )
+            )
         else:
             first_of[d.feed, d.sha256] = d.ledger_id
             new.setdefault(d.feed, []).append(d)
@@ -396,7 +400,8 @@ def _append_exceptions(settings: Settings, loads: list[_FeedLoad], rejected: lis
     whole_files = pa.Table.from_pylist(
         [
             {
-                "_source": d.source, "_organisation": d.organisation, "_batch": _rejection_id(d), "_delivered_on": d.delivered_on, "_file": d.path.name,
+                "_source": d.source, "_organisation": d.organisation, "_batch": _rejection_id(d),
+                "_delivered_on": d.delivered_on, "_file": d.path.name,
                 "feed": d.feed or d.folder, "reason_code": code, "reason_zh": reason, "severity": "error", "value_class": "file",
             }
             for d, code, reason in rejected
@@ -469,7 +474,8 @@ def _check_results(run_id: str, load: _FeedLoad, day: date, batch_id: str) -> It
         verdict = "not_examined" if examined == 0 else "fail" if failed and severity != "info" else "pass"
         return {
             "check_id": _digest("field_qc", batch_id, rule, column or ""), "run_id": run_id, "checkpoint": "field_qc", "rule": rule,
-            "description_zh": description, "severity": severity, "scope": "organisation", "organisation": first.organisation, "feed": feed, "cancer": None,
+            "description_zh": description, "severity": severity, "scope": "organisation", "organisation": first.organisation, "feed": feed,
+            "cancer": None,
             "batch_id": batch_id, "table_name": feed, "column_name": column, "examined": examined, "failed": failed, "observed": None,
             "verdict": verdict, "checked_at": ops.now(),
         }  # fmt: skip

@@ -86,7 +86,8 @@ def value_class(text: str) -> str:
     """SQL expression of the class of a raw value: empty, person_number, number, date, short_text or long_text."""
     return (
         f"case when {text} is null or {text} = '' then 'empty' when regexp_matches({text}, {quoted(PERSON_NUMBER)}) then 'person_number'"
-        f" when try_cast({text} as double) is not null then 'number' when regexp_full_match({text}, '[0-9]{{2,4}}[-/.年][0-9]{{1,2}}[-/.月][0-9]{{1,2}}.*') then 'date'"
+        f" when try_cast({text} as double) is not null then 'number'"
+        f" when regexp_full_match({text}, '[0-9]{{2,4}}[-/.年][0-9]{{1,2}}[-/.月][0-9]{{1,2}}.*') then 'date'"
         f" when length({text}) <= 20 then 'short_text' else 'long_text' end"
     )
 
@@ -202,7 +203,11 @@ def _with_lineage(rows: pa.Table, lineage: pa.Table) -> pa.Table:
     for column in lineage.column_names:
         if column != "_file_no":
             values = lineage[column].combine_chunks().take(rows["_file_no"])
-            rows = rows.append_column(column, values) if column not in rows.column_names else rows.set_column(rows.column_names.index(column), column, values)
+            rows = (
+                rows.append_column(column, values)
+                if column not in rows.column_names
+                else rows.set_column(rows.column_names.index(column), column, values)
+            )
     return rows
 
 
@@ -308,7 +313,8 @@ def _exceptions(
     def long(selected: str, relation: str, value: str) -> str:
         if not selected:
             return f"select cast(null as bigint) as _seq, cast(null as varchar) as field, cast(null as varchar) as {value} where false"
-        return f"unpivot (select _seq, {selected} from {relation} semi join {concerned} using (_seq)) on columns(* exclude (_seq)) into name field value {value}"
+        rows = f"(select _seq, {selected} from {relation} semi join {concerned} using (_seq))"
+        return f"unpivot {rows} on columns(* exclude (_seq)) into name field value {value}"
 
     connection.execute(f"create or replace temp table said as {long(listed, 'delivered as d', 'raw_value')}")
     connection.execute(f"create or replace temp table meant as {long(values, 'checked as c', 'standard_value')}")
@@ -317,7 +323,9 @@ def _exceptions(
     quarantine = connection.execute(
         f"""
         select {LINEAGE}, v._row, {quoted(contract.feed)} as feed, v.field, v.code as reason_code, m.reason_zh, m.severity,
-            case when v.field is null then 'row' when v.field in ({identifying}) then 'identifying' else {value_class("s.raw_value")} end as value_class
+            case
+                when v.field is null then 'row' when v.field in ({identifying}) then 'identifying' else {value_class("s.raw_value")}
+            end as value_class
         from verdict as v inner join meaning as m on m.code = v.code and m.field is not distinct from v.field
         inner join origin as o on o._file_no = v._file_no
         left join said as s on s._seq = v._seq and s.field = v.field
@@ -385,5 +393,3 @@ def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tup
         counts["", code] = counts.get(("", code), 0) + 1
     empty = lake.SUPPORT["form_answer"].empty_table()
     return ChunkRows(raw, lake.lake_schema(contract).empty_table(), pointers, empty, {}, {file_no: n}, {file_no: counts})
-
-

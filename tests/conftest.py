@@ -46,7 +46,9 @@ def describe(tmp_path: Path, settings: Settings) -> Callable[..., None]:
     """Write an organisation's mapping file: `describe("H1", "hospital", {"patient": {"columns": {...}}})`."""
 
     def write(organisation: str, source: str, feeds: dict, **more: object) -> None:
-        text = yaml.safe_dump({"organisation": organisation, "source": source, "name_zh": "测试机构（合成）", "synthetic": True, "feeds": feeds, **more})
+        text = yaml.safe_dump(
+            {"organisation": organisation, "source": source, "name_zh": "测试机构（合成）", "synthetic": True, "feeds": feeds, **more}
+        )
         (tmp_path / "mappings" / f"{organisation}.yml").write_text(text, encoding="utf-8")
         mappings.load_mapping.cache_clear()
 

@@ -40,7 +40,9 @@ from stated as s left join number_of_demographic as n on n.demographic = s.demog
 
 insert into vault.person_group
 select group_key, 'P' || lpad(cast(nextval('vault.person_sequence') as varchar), 10, '0')
-from (select g.group_key, min(g.identity_id) as first from grouped as g anti join vault.person_group as p using (group_key) group by all order by first);
+from (
+    select g.group_key, min(g.identity_id) as first from grouped as g anti join vault.person_group as p using (group_key) group by all order by first
+);
 """
 
 CHANGES = """
@@ -80,14 +82,17 @@ def link(settings: Settings) -> dict[str, int]:
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     with vault.opened(settings, connection):
         connection.execute("begin")
-        days = [r[0] for r in connection.execute(
-            """
+        days = [
+            r[0]
+            for r in connection.execute(
+                """
             select distinct delivered_on from vault.claim where not linked
             union
             select distinct first_seen from vault.identity anti join vault.identity_person using (identity_id)
             order by 1
             """
-        ).fetchall()]
+            ).fetchall()
+        ]
         latest: date | None = connection.execute("select max(delivered_on) from vault.claim where linked").fetchone()[0]
         changed = 0
         for day in days:

@@ -31,8 +31,9 @@ create table if not exists vault.identity (
     unique (kind, organisation, key)
 );
 create table if not exists vault.claim (
-    identity_id varchar not null, id_card_no varchar, demographic varchar, person_name varchar, sex_code varchar, birth_date date,
-    mobile_phone varchar, residence_address varchar, organisation varchar not null, delivered_on date not null, position bigint not null, batch_id varchar not null,
+    identity_id varchar not null, id_card_no varchar, demographic varchar, person_name varchar, sex_code varchar,
+    birth_date date, mobile_phone varchar, residence_address varchar,
+    organisation varchar not null, delivered_on date not null, position bigint not null, batch_id varchar not null,
     linked boolean not null
 );
 create table if not exists vault.person_group (group_key varchar primary key, person_id varchar not null);
@@ -41,8 +42,8 @@ create table if not exists vault.identity_person (
     known_on date not null, unique (identity_id, change_no)
 );
 create table if not exists vault.person_event (
-    event_no bigint primary key, event varchar not null, person_id varchar not null, other_person_id varchar, identity_id varchar, reason varchar not null,
-    known_on date not null
+    event_no bigint primary key, event varchar not null, person_id varchar not null, other_person_id varchar, identity_id varchar,
+    reason varchar not null, known_on date not null
 );
 """
 ATTRIBUTES = ("person_name", "id_card_no", "sex_code", "birth_date", "mobile_phone", "residence_address")
@@ -106,9 +107,13 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
         f"""
         create or replace temp table subject as
         select _seq, _batch as batch_id, _delivered_on as delivered_on, {", ".join(f"{e} as {a}" for a, e in columns.items())}, demographic,
-            case when local_no is not null then 'local' when {columns["id_card_no"]} is not null then 'id_card' when demographic is not null then 'demographic'
-                else 'record' end as kind,
-            case when local_no is not null or ({columns["id_card_no"]} is null and demographic is null) then $organisation else '' end as organisation,
+            case
+                when local_no is not null then 'local' when {columns["id_card_no"]} is not null then 'id_card'
+                when demographic is not null then 'demographic' else 'record'
+            end as kind,
+            case
+                when local_no is not null or ({columns["id_card_no"]} is null and demographic is null) then $organisation else ''
+            end as organisation,
             coalesce(local_no, {columns["id_card_no"]}, demographic, '{contract.feed}|' || {key_fields}) as key
         from (select *, {local_key} as local_no, {demographic} as demographic from {relation})
         """,
@@ -128,9 +133,7 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
         from (select s.* from subject_key as s anti join vault.identity as i on {same} order by s.place)
         """
     )
-    connection.execute(
-        f"update vault.identity as i set first_seen = s.first_seen from subject_key as s where {same} and i.first_seen > s.first_seen"
-    )
+    connection.execute(f"update vault.identity as i set first_seen = s.first_seen from subject_key as s where {same} and i.first_seen > s.first_seen")
     connection.execute(
         f"""
         create or replace temp table identified as

@@ -43,6 +43,7 @@ NODES = "(\\d{1,3})\\s*[/／]\\s*(\\d{1,3})"
 SIZE = "(\\d{1,3}(?:\\.\\d+)?)\\s*(?:[x×X*✕]\\s*\\d{1,3}(?:\\.\\d+)?\\s*)?(mm|MM|毫米|cm|CM|厘米|㎝)"
 # How far in, not how large.
 DISTANCE = "(距肛|距门齿|进镜)[门缘]?约?\\s*\\d+(?:\\.\\d+)?\\s*(cm|CM|厘米|㎝)?"
+CAECUM = "(进镜|插镜|循腔)[^。；;]*(回盲|回肠末端|盲肠)|(达|至)(回盲|回肠末端|盲肠)"
 LESION = "息肉|肿物|肿块|占位|新生物|隆起"
 
 
@@ -78,9 +79,7 @@ def endoscopy(field: str, text: str) -> str:
     affirmed = _affirmed(text)
     match field:
         case "reached_caecum":
-            return (
-                f"case when {text} is null then null else regexp_matches({text}, '(进镜|插镜|循腔)[^。；;]*(回盲|回肠末端|盲肠)|(达|至)(回盲|回肠末端|盲肠)') end"
-            )
+            return f"case when {text} is null then null else regexp_matches({text}, '{CAECUM}') end"
         case "has_polyp_or_mass":
             return f"case when {text} is null then null else regexp_matches({affirmed}, '{LESION}') end"
         case "largest_lesion_mm":

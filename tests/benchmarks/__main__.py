@@ -79,7 +79,16 @@ def _measure_all(work: Path, scale: int, seed: int, until: str) -> tuple[list[Me
         stages += [measure(f"gate {name}", gate, name)[0] for name in ("features", "marts")]
         stages.append(measure("publish and report", publish)[0])
         whole = [s for s in stages if s.stage not in {"generate extracts", bare.stage}]
-        stages.append(Measured("landing → published", sum(s.seconds for s in whole), sum(s.cpu_seconds for s in whole), whole[0].rows, megabytes, max(s.peak_mb for s in whole)))
+        stages.append(
+            Measured(
+                "landing → published",
+                sum(s.seconds for s in whole),
+                sum(s.cpu_seconds for s in whole),
+                whole[0].rows,
+                megabytes,
+                max(s.peak_mb for s in whole),
+            )
+        )
     return stages, bare
 
 

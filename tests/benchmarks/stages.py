@@ -73,7 +73,9 @@ def bare_copy(landing: Path, target: Path) -> int:
     def csv(source: Any, encoding: str, out: Path) -> int:
         rows, writer = 0, None
         options = pc.ReadOptions(encoding=encoding, block_size=16 << 20)
-        with pc.open_csv(source, read_options=options, parse_options=pc.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")) as reader:
+        with pc.open_csv(
+            source, read_options=options, parse_options=pc.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
+        ) as reader:
             writer = pq.ParquetWriter(out, reader.schema)
             for batch in reader:
                 writer.write_batch(batch)

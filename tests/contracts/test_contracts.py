@@ -25,7 +25,17 @@ def test_every_field_is_described_in_english_and_chinese() -> None:
 
 
 def test_field_names_say_their_unit() -> None:
-    suffix = {"cm": "_cm", "kg": "_kg", "mmHg": "_mmhg", "mmol/L": "_mmol_l", "ng/mL": "_ng_ml", "mm": "_mm", "U/L": "_u_l", "g/L": "_g_l", "umol/L": "_umol_l"}
+    suffix = {
+        "cm": "_cm",
+        "kg": "_kg",
+        "mmHg": "_mmhg",
+        "mmol/L": "_mmol_l",
+        "ng/mL": "_ng_ml",
+        "mm": "_mm",
+        "U/L": "_u_l",
+        "g/L": "_g_l",
+        "umol/L": "_umol_l",
+    }
     assert not [(c.feed, f.name, f.unit) for c, f in FIELDS if f.unit in suffix and not f.name.endswith(suffix[f.unit])]
 
 

@@ -73,7 +73,9 @@ def test_a_new_dialect_is_onboarded_by_its_mapping_file_alone(settings: Settings
         ("I10.x00", "2024-05-06", "0", "0"),
     ]
     assert ask(settings, "select result, result_unit from lab_result") == [(Decimal("34.2000"), "umol/L")]
-    same_person = "select count(distinct m.person_id), count(*) from (select identity_id from patient union all select identity_id from diagnosis union all"
+    same_person = (
+        "select count(distinct m.person_id), count(*) from (select identity_id from patient union all select identity_id from diagnosis union all"
+    )
     assert ask(settings, f"{same_person} select identity_id from lab_result) inner join identity_map as m using (identity_id)") == [(1, 4)]
     assert ask(settings, "select count(*) from quarantine") == [(0,)]
 
@@ -81,7 +83,12 @@ def test_a_new_dialect_is_onboarded_by_its_mapping_file_alone(settings: Settings
 def test_a_check_up_export_in_the_form_of_a_real_one_loads_and_every_value_is_parsed_or_kept_with_its_reason(
     settings: Settings, land: Callable[..., Path]
 ) -> None:
-    rows = ["vid,收缩压,舒张压,血清甘油三酯,血清高密度脂蛋白,血清低密度脂蛋白", "a1,118,76,0.91,1.33,2.4", "a2,弃查,弃查,> 12.00,1.1,3.05", "a3,131,942,3.3.1,0.98,-0.4"]
+    rows = [
+        "vid,收缩压,舒张压,血清甘油三酯,血清高密度脂蛋白,血清低密度脂蛋白",
+        "a1,118,76,0.91,1.33,2.4",
+        "a2,弃查,弃查,> 12.00,1.1,3.05",
+        "a3,131,942,3.3.1,0.98,-0.4",
+    ]
     land("checkup/PE0001/physical_exam/2024-12-31/体检.csv", "\r\n".join(rows) + "\r\n", encoding="gb18030")
     books = load_all(settings)
     assert books["PE0001"]["physical_exam"]["rows_accepted"] == 3

@@ -114,7 +114,9 @@ class Lakehouse:
 def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """Every published table, its volatile columns left out, its rows in the order of all its columns."""
     found = {}
-    for (name,) in connection.execute("select table_name from duckdb_tables() union select view_name from duckdb_views() where not internal").fetchall():
+    for (name,) in connection.execute(
+        "select table_name from duckdb_tables() union select view_name from duckdb_views() where not internal"
+    ).fetchall():
         columns = [c[0] for c in connection.execute(f"describe {name}").fetchall() if c[0] not in VOLATILE]
         found[name] = connection.execute(f"select {', '.join(columns)} from {name} order by all").to_arrow_table()
     return found

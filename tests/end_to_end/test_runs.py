@@ -76,7 +76,13 @@ def test_a_bad_delivery_is_held_named_and_leaves_the_last_good_data(resumed: Lak
         assert [(h["organisation"], h["feed"]) for h in held] == [("T1401", "physical_exam")] and held[0]["rule"]
         assert done.stdout.rstrip().splitlines()[-1].find("T1401") >= 0 or "T1401" in done.stdout.split("published")[-1]
         after = tables(resumed.published())
-        assert differences({n: t for n, t in before.items() if n.startswith(("feat_", "mart_"))}, {n: t for n, t in after.items() if n.startswith(("feat_", "mart_"))}) == []
+        assert (
+            differences(
+                {n: t for n, t in before.items() if n.startswith(("feat_", "mart_"))},
+                {n: t for n, t in after.items() if n.startswith(("feat_", "mart_"))},
+            )
+            == []
+        )
         assert resumed.run(AS_OF="2025-06-30", STRICT="1").returncode != 0
     finally:
         shutil.rmtree(bad.parent)

@@ -51,7 +51,9 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("delivered", "value", "comparator", "reason"), NUMBERS)
-def test_a_laboratory_value_is_parsed_or_kept_with_its_reason(delivered: str, value: Decimal | None, comparator: str | None, reason: str | None) -> None:
+def test_a_laboratory_value_is_parsed_or_kept_with_its_reason(
+    delivered: str, value: Decimal | None, comparator: str | None, reason: str | None
+) -> None:
     row = check("physical_exam", {"exam_no": "1", "triglyceride_mmol_l": delivered})
     assert row["triglyceride_mmol_l"] == value
     assert row["c:triglyceride_mmol_l"] == comparator
@@ -84,7 +86,9 @@ DATES = [
 
 
 @pytest.mark.parametrize(("delivered", "value", "reason", "accepted"), DATES)
-def test_a_date_is_read_in_its_usual_forms_and_never_lies_after_its_delivery(delivered: str, value: date | None, reason: str | None, accepted: bool) -> None:
+def test_a_date_is_read_in_its_usual_forms_and_never_lies_after_its_delivery(
+    delivered: str, value: date | None, reason: str | None, accepted: bool
+) -> None:
     row = check("surgery", {"surgery_no": "1", "patient_no": "p", "surgery_date": delivered})
     assert (row["surgery_date"], row["_ok"]) == (value, accepted)
     assert row["_verdicts"] == (f"surgery_date:{reason}" if reason else None)
@@ -167,4 +171,8 @@ def test_the_county_is_read_from_the_address_where_it_is_unambiguous(address: st
 
 def test_a_file_without_a_mapped_column_is_refused_by_name() -> None:
     with pytest.raises(field_qc.MissingColumns, match="surgery_date"):
-        check("surgery", {"surgery_no": "1", "patient_no": "p"}, {"surgery_no": "surgery_no", "patient_no": "patient_no", "surgery_date": "surgery_date"})
+        check(
+            "surgery",
+            {"surgery_no": "1", "patient_no": "p"},
+            {"surgery_no": "surgery_no", "patient_no": "patient_no", "surgery_date": "surgery_date"},
+        )

@@ -30,7 +30,9 @@ def _valid_synthetic() -> str:
 
 
 @pytest.mark.parametrize(("delivered", "synthetic", "verdict", "complete"), CASES)
-def test_a_number_is_judged_by_length_area_birth_date_and_check_digit(delivered: str, synthetic: bool, verdict: str | None, complete: str | None) -> None:
+def test_a_number_is_judged_by_length_area_birth_date_and_check_digit(
+    delivered: str, synthetic: bool, verdict: str | None, complete: str | None
+) -> None:
     if delivered == "149901196001011234":
         delivered = _valid_synthetic()
         complete = delivered if complete else None

@@ -15,7 +15,6 @@ from ingestion.identity.linking import link
 from tests.unit.ingestion.lakehouse import ask, load_all
 
 
-
 def with_check_digit(first17: str) -> str:
     """A number of the area 149901, which does not exist, made whole."""
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -81,7 +80,9 @@ def test_a_person_key_stays_and_a_move_to_another_key_is_an_event(settings: Sett
     assert ask(settings, "select event, person_id, other_person_id from person_event") == [("alias", history[1][0], before[0][1])]
 
 
-def test_records_of_a_patient_number_follow_the_patient_when_the_card_is_corrected(settings: Settings, describe: Callable, land: Callable[..., Path]) -> None:
+def test_records_of_a_patient_number_follow_the_patient_when_the_card_is_corrected(
+    settings: Settings, describe: Callable, land: Callable[..., Path]
+) -> None:
     patient = {"columns": {"patient_no": "no", "person_name": "xm", "id_card_no": "zjhm", "birth_date": "csrq", "sex_code": "xb"}}
     diagnosis = {"columns": {"diagnosis_no": "n", "patient_no": "no", "diagnosis_code": "c", "diagnosis_date": "d"}}
     describe("H1", "hospital", {"patient": patient, "diagnosis": diagnosis})
@@ -91,7 +92,9 @@ def test_records_of_a_patient_number_follow_the_patient_when_the_card_is_correct
     load_all(settings)
     land("hospital/H1/patient/2024-03-31/p.csv", f"no,xm,zjhm,csrq,xb\n77,李娜,{LI},1955-02-02,2\n")
     load_all(settings)
-    persons = ask(settings, "select m.known_on::varchar, m.person_id from diagnosis as d inner join identity_map as m using (identity_id) order by m.change_no")
+    persons = ask(
+        settings, "select m.known_on::varchar, m.person_id from diagnosis as d inner join identity_map as m using (identity_id) order by m.change_no"
+    )
     assert [d for d, _ in persons] == ["2024-01-31", "2024-02-29", "2024-03-31"]
     other = ask(settings, "select m.person_id from patient as p inner join identity_map as m using (identity_id) where p._row = 2")
     assert persons[1][1] == other[0][0] and persons[2][1] not in {persons[0][1], persons[1][1]}

@@ -32,7 +32,9 @@ def books(settings: Settings) -> list[tuple]:
 
 @pytest.mark.usefixtures("hospital")
 def test_a_bad_row_goes_to_quarantine_with_its_reasons_and_its_neighbours_go_on(settings: Settings, land: Callable[..., Path]) -> None:
-    text = HEADER + "1,a,2024-05-01,乙状结肠切除术\n2,,2024-05-01,阑尾切除术\n3,c,20240199,胃大部切除术\n4,d,2024-05-02\n5,e,2024-05-03,右半结肠切除术\n"
+    text = (
+        HEADER + "1,a,2024-05-01,乙状结肠切除术\n2,,2024-05-01,阑尾切除术\n3,c,20240199,胃大部切除术\n4,d,2024-05-02\n5,e,2024-05-03,右半结肠切除术\n"
+    )
     land("hospital/H1/surgery/2024-12-31/s.csv", text, encoding="gb18030")
     load_all(settings)
     assert books(settings) == [("s.csv", "loaded", None, 5, 2, 3)]
