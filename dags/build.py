@@ -7,7 +7,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, AssetAny, TriggerRule, chain, dag, task
 
 from infra import steps
-from infra.airflow.timetable import BUILD_OWNER, FAMILIES, PUBLISHED, TIMEZONE, WAREHOUSE_POOL, retry_delay
+from infra.airflow.timetable import BUILD_OWNER, FAMILIES, PUBLISHED, REPLAYS, TIMEZONE, WAREHOUSE_POOL, retry_delay
 
 LAKE = AssetAny(*(Asset(name=f"lake_{family.name}", uri=family.lake_uri) for family in FAMILIES))
 
@@ -43,7 +43,7 @@ def build() -> None:
     def dbt_build(as_of: str) -> list[dict]:
         return steps.dbt_build(as_of)
 
-    @task(map_index_template="{{ task.op_kwargs['node']['name'] }}", pool="default_pool", retries=0, max_active_tis_per_dagrun=1)
+    @task(map_index_template="{{ task.op_kwargs['node']['name'] }}", pool="default_pool", retries=0, max_active_tis_per_dagrun=REPLAYS)
     def dbt_node(node: dict) -> None:
         steps.replay(node)
 

@@ -6,7 +6,7 @@ import pendulum
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, TriggerRule, dag, task
 
 from infra import steps
-from infra.airflow.timetable import FAMILIES, TIMEZONE, Family, retry_delay
+from infra.airflow.timetable import FAMILIES, LOAD_POOL, TIMEZONE, Family, retry_delay
 
 
 def ingest(family: Family) -> DAG:
@@ -27,7 +27,7 @@ def ingest(family: Family) -> DAG:
         def organisations() -> list[str]:
             return steps.organisations(family.name)
 
-        @task(map_index_template="{{ task.op_kwargs['organisation'] }}")
+        @task(map_index_template="{{ task.op_kwargs['organisation'] }}", pool=LOAD_POOL)
         def load(organisation: str) -> dict:
             return steps.load(family.name, organisation)
 

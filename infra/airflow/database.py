@@ -1,4 +1,4 @@
-"""Airflow's own database: made or migrated once per Airflow version, with the one-slot pool of the warehouse."""
+"""Airflow's own database: made or migrated once per Airflow version, with the pools of loads and warehouse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from infra.airflow.environment import airflow_home
-from infra.airflow.timetable import WAREHOUSE_POOL
+from infra.airflow.timetable import LOAD_POOL, WAREHOUSE_POOL
 from infra.settings import Settings
 
 
@@ -19,18 +19,20 @@ def is_prepared(settings: Settings) -> bool:
     return _marker(settings).exists() and (airflow_home(settings) / "airflow.db").exists()
 
 
-def prepare(settings: Settings) -> bool:
-    """Create or migrate the database and its pool; returns False when there was nothing to do.
+def prepare(settings: Settings) -> None:
+    """Create or migrate the database where that is not done, and give the pools their slots.
 
     The environment of `infra.airflow.environment` must be in place. The marker is written last, so a killed call is done again.
     """
-    if is_prepared(settings):
-        return False
     airflow_home(settings).mkdir(mode=0o700, parents=True, exist_ok=True)
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
-    initdb()
-    Pool.create_or_update_pool(WAREHOUSE_POOL, slots=1, description="one writer of the build database", include_deferred=False)
-    _marker(settings).touch()
-    return True
+    if not is_prepared(settings):
+        initdb()
+        _marker(settings).touch()
+    for name, slots, description in (
+        (WAREHOUSE_POOL, 1, "one writer of the build database"),
+        (LOAD_POOL, settings.threads, "loads at the same time, each with its share of the memory"),
+    ):
+        Pool.create_or_update_pool(name, slots=slots, description=description, include_deferred=False)

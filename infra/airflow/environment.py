@@ -8,7 +8,7 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from infra.airflow.timetable import TIMEZONE
+from infra.airflow.timetable import REPLAYS, TIMEZONE
 from infra.settings import ROOT, Settings
 
 DEFAULT_PORT = 8080
@@ -37,7 +37,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": str(max(2, settings.threads)),
+        "AIRFLOW__CORE__PARALLELISM": str(settings.threads + REPLAYS),
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": TIMEZONE,
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__MAX_MAP_LENGTH": "20000",

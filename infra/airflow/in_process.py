@@ -49,9 +49,9 @@ def _close_unfinished() -> None:
     with create_session() as session:
         for run in session.query(DagRun).filter(DagRun.state.in_(("running", "queued"))):
             tis = session.query(TaskInstance).filter_by(dag_id=run.dag_id, run_id=run.run_id)
-            tis.filter(
-                TaskInstance.state.is_(None) | TaskInstance.state.not_in(("success", "failed", "skipped", "upstream_failed"))
-            ).update({"state": "failed"}, synchronize_session=False)
+            tis.filter(TaskInstance.state.is_(None) | TaskInstance.state.not_in(("success", "failed", "skipped", "upstream_failed"))).update(
+                {"state": "failed"}, synchronize_session=False
+            )
             run.state = "failed"
 
 

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 TIMEZONE = "Asia/Shanghai"
 WAREHOUSE_POOL = "warehouse"
+LOAD_POOL = "loads"
+REPLAYS = 2  # dbt nodes shown at the same time, beside the work
 PUBLISHED = "lakehouse://published"
 
 

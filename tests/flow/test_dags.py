@@ -66,6 +66,7 @@ def test_organisations_of_a_family_are_loaded_in_tasks_of_their_own_that_carry_t
     load = dag["tasks"]["load"]
     assert load["mapped"] and "organisation" in load["names"]
     assert load["retries"] == 2
+    assert load["pool"] == "loads", "as many at a time as the memory allows"
     assert dag["runs"] == 1 and not dag["catchup"]
 
 
