@@ -27,7 +27,7 @@ def ingest(family: Family) -> DAG:
         def organisations() -> list[str]:
             return steps.organisations(family.name)
 
-        @task(map_index_template="{{ task.op_kwargs['organisation'] }}", pool=LOAD_POOL)
+        @task(map_index_template="{{ task.op_kwargs['organisation'] }}", pool=LOAD_POOL, multiple_outputs=False)
         def load(organisation: str) -> dict:
             return steps.load(family.name, organisation)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,8 @@ class Progress:
 
     def __init__(self, console: Console, ops_url: str, run_id: str) -> None:
         self.console, self.ops_url, self.run_id = console, ops_url, run_id
-        self._printed: set[str] = set()
+        self._printed: dict[str, str] = {}
+        self._began: dict[str, float] = {}
         self._stop = threading.Event()
         self._spinner = Spinner("dots", "starting")
         self._live = Live(self._spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
@@ -74,12 +76,15 @@ class Progress:
             self._look()
 
     def _look(self) -> None:
+        running = "Airflow"
         for row in sorted(ops.rows(self.ops_url, ops.run_step, ops.run_step.c.run_id == self.run_id), key=lambda r: r["position"]):
             if row["state"] == "running":
-                self._spinner.update(text=f" {escape(row['step'])}")
-            elif row["step"] not in self._printed:
-                self._printed.add(row["step"])
+                began = self._began.setdefault(row["step"], time.monotonic())
+                running = f"{row['step']}, {time.monotonic() - began:.0f} s"
+            elif self._printed.get(row["step"]) != row["state"]:  # a step that failed may be tried again and succeed
+                self._printed[row["step"]] = row["state"]
                 self.line(row["step"], row["state"], row["seconds"], row["rows"])
+        self._spinner.update(text=f" {escape(running)}")
 
     def line(self, step: str, state: str, seconds: float, rows: int | None) -> None:
         """Print one finished step."""
