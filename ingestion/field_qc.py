@@ -104,15 +104,11 @@ class MissingColumns(ValueError):
 
 def cleaned(batch: pa.Table, nulls: tuple[str, ...]) -> pa.Table:
     """The delivered cells without surrounding blanks, null where they are one of the organisation's empty values."""
-    columns = []
+    columns, empty = [], pa.array(sorted({"", *nulls}), pa.string())
     for column, field in zip(batch.columns, batch.schema, strict=True):
         if pa.types.is_string(field.type):
             column = pc.utf8_trim_whitespace(column)
-            empty = pc.equal(column, "")
-            for value in nulls:
-                if value:
-                    empty = pc.or_(empty, pc.equal(column, value))
-            column = pc.if_else(empty, pa.scalar(None, pa.string()), column)
+            column = pc.if_else(pc.is_in(column, empty), pa.scalar(None, pa.string()), column)
         columns.append(column)
     # in small batches, so that DuckDB reads them with all threads; it keeps their order
     return pa.Table.from_batches(pa.table(columns, names=batch.column_names).combine_chunks().to_batches(max_chunksize=ROWS_PER_BATCH))
@@ -184,7 +180,9 @@ def _parsed(field: Field, mapping: ColumnMapping | None, feed: FeedMapping) -> s
     if field.format == "cn_resident_id":
         return id_number.normalised(text)
     if field.format == "cn_mobile":
-        return f"regexp_replace(regexp_replace(translate({text}, {quoted(FULL_WIDTH)}, {quoted(HALF_WIDTH)}), '[\\s-]', '', 'g'), '^(\\+?86)', '')"
+        half_width = f"translate({text}, {quoted(FULL_WIDTH)}, {quoted(HALF_WIDTH)})"
+        closer_look = f"regexp_replace(regexp_replace({half_width}, '[\\s-]', '', 'g'), '^(\\+?86)', '')"
+        return f"case when regexp_full_match({text}, '[0-9]{{11}}') then {text} else {closer_look} end"
     if field.multiple:
         separator = quoted(mapping.separator or ";")
         items = f"string_split(replace(translate({text}, '；', ';'), {separator}, ';'), ';')"
@@ -198,19 +196,41 @@ def _number_parts(field: Field) -> str:
     return f"regexp_extract({text}, {quoted(NUMBER)}, ['pre', 'num', 'post', 'tail'])"
 
 
+def _number(field: Field, mapping: ColumnMapping) -> str:
+    """The number in a text, in the contract's unit."""
+    parsed, match = name(f"p:{field.name}"), name(f"n:{field.name}")
+    value = f"case when {parsed} is not null then {parsed} when {match} is not null then try_cast({match}.num as decimal(18, 6)) end"
+    return value if (mapping.factor, mapping.offset) == (1.0, 0.0) else f"({value}) * {mapping.factor} + {mapping.offset}"
+
+
+def _in_order(field: Field, mapping: ColumnMapping) -> str | None:
+    """A condition that most values meet and that leaves nothing to be said, so that the closer look is spared them."""
+    text, parsed, number = name(f"t:{field.name}"), name(f"p:{field.name}"), name(f"q:{field.name}")
+    if field.is_numeric:
+        if field.minimum is None or field.maximum is None or field.repair:
+            return None
+        whole = f" and {number} = trunc({number})" if field.type == "int" else ""
+        return f"{parsed} is not null and {number} between {field.minimum} and {field.maximum}{whole}"
+    if field.type == "date":
+        return None if field.may_be_future else f"{parsed} between date '1900-01-01' and _delivered_on"
+    if field.code_list and not field.multiple and not field.pattern:
+        unchanged = f" and {parsed} = {text}" if mapping.codes else ""
+        return f"{parsed} in {_in(tuple(code_list(field.code_list)))}{unchanged}"
+    return None
+
+
 def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_form: bool) -> str:
     """The reason of a field's value, null where it stands as it is."""
     if mapping is None:
         return "'missing_required'" if field.required else "cast(null as varchar)"
-    text, parsed, match = name(f"t:{field.name}"), name(f"p:{field.name}"), name(f"n:{field.name}")
+    text, parsed, match, value = (name(f"{stage}:{field.name}") for stage in ("t", "p", "n", "q"))
     branches: list[tuple[str, str]] = []
+    if condition := _in_order(field, mapping):
+        branches.append((condition, ""))
     if field.required:
         branches.append((f"{text} is null", "missing_required"))
     branches.append((f"{text} is null", ""))
     if field.is_numeric:
-        value = f"coalesce({parsed}, try_cast({match}.num as decimal(18, 6)))"
-        if mapping and (mapping.factor != 1.0 or mapping.offset != 0.0):
-            value = f"({value} * {mapping.factor} + {mapping.offset})"
         branches.append((f"{parsed} is null and {text} in {_in(not_done_words())}", "not_done"))
         branches.append((f"{parsed} is null and coalesce({match}.num, '') = ''", "" if field.keep_text else "not_a_number"))
         if field.repair:
@@ -251,7 +271,7 @@ def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_
             branches.append((f"not regexp_full_match({parsed}, {quoted(pattern)})", "pattern"))
         if field.max_length:
             branches.append((f"length({parsed}) > {field.max_length}", "too_long"))
-        if is_form and mapping and (mapping.codes or mapping.separator):
+        if is_form and (mapping.codes or mapping.separator):
             branches.append((f"{parsed} <> {text}", "translated"))
     cases = " ".join(f"when {condition} then {quoted(code) if code else 'null'}" for condition, code in branches)
     return f"case {cases} end"
@@ -261,17 +281,13 @@ def _value(field: Field, mapping: ColumnMapping | None) -> str:
     """The standardised value: null where the reason sets it aside."""
     if mapping is None:
         return f"cast(null as {_sql_type(field)})"
-    parsed, match, reason = name(f"p:{field.name}"), name(f"n:{field.name}"), name(f"r:{field.name}")
+    reason, value = name(f"r:{field.name}"), name(f"p:{field.name}")
     if field.is_numeric:
-        value = f"coalesce({parsed}, try_cast({match}.num as decimal(18, 6)))"
-        if mapping and (mapping.factor != 1.0 or mapping.offset != 0.0):
-            value = f"({value} * {mapping.factor} + {mapping.offset})"
+        value = name(f"q:{field.name}")
         if field.repair:
             condition, change, _ = REPAIRS[field.repair]
             value = f"case when {value} {condition} then {value} {change} else {value} end"
         value = f"try_cast({value} as {_sql_type(field)})"
-    else:
-        value = parsed
     kept = tuple(k for k in KEPT if k != "comparator" or field.comparator)
     return f"case when {reason} is null or {reason} in {_in(kept)} then {value} end"
 
@@ -314,6 +330,7 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
         for f in plain
         if f.is_numeric and f.name in used
     )
+    numbers = "".join(f", {_number(f, used[f.name])} as {name(f'q:{f.name}')}" for f in plain if f.is_numeric and f.name in used)
     reason = ", ".join(f"{_reason(f, used.get(f.name), synthetic=synthetic, is_form=checked.is_form)} as {name(f'r:{f.name}')}" for f in plain)
     values = ", ".join(f"{_value(f, used.get(f.name))} as {name(f'v:{f.name}')}" for f in plain)
     id_checks = _id_checks(fields)
@@ -325,7 +342,8 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
         stage_values.append(f"{checked_value} as {name(f.name)}")
         stage_reasons.append(f"{checked_reason} as {name(f's:{f.name}')}")
         if f.is_numeric:
-            stage_values.append(f"try_cast({name(f'p:{f.name}')} as {_sql_type(f)}) as {name(f'{f.name}__parsed')}")
+            stage = "q" if f.name in used else "p"
+            stage_values.append(f"try_cast({name(f'{stage}:{f.name}')} as {_sql_type(f)}) as {name(f'{f.name}__parsed')}")
             if f.comparator and f.name not in used:
                 stage_values.append(f"cast(null as varchar) as {name(f'c:{f.name}')}")
             elif f.comparator:
@@ -373,10 +391,11 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
     from (select *, {", ".join(stage_reasons)}, {", ".join(stage_values)}
     from (select *, {values}
     from (select *, {reason}
+    from (select *{numbers}
     from (select *{parts}
     from (select *, {parsed}
     from (select _row, _file_no, _delivered_on, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts}
-    from (select *, 'second' as _salt from src))))))))
+    from (select *, 'second' as _salt from src)))))))))
     """
     return Compiled(sql, tuple(dict.fromkeys(m.source or f for f, m in used.items() if m.constant is None)))
 

@@ -19,8 +19,9 @@ HALF_WIDTH = "0123456789XXX"
 
 
 def check_digit(number: str) -> str:
-    """The check digit that the first 17 digits ask for."""
-    total = " + ".join(f"{w} * (ascii(substr({number}, {i}, 1)) - 48)" for i, w in enumerate(WEIGHTS, 1))
+    """The check digit that the first 17 digits ask for, null where they are no digits."""
+    first = f"try_cast(substr({number}, 1, 17) as bigint)"
+    total = " + ".join(f"{w} * ({first} // {10 ** (17 - i)} % 10)" for i, w in enumerate(WEIGHTS, 1))
     return f"substr('{CHECK_DIGITS}', cast(({total}) % 11 as integer) + 1, 1)"
 
 
@@ -28,7 +29,8 @@ def normalised(text: str) -> str:
     """The number with half-width digits, upper-case X and no blanks, a 15-digit one brought to 18."""
     plain = f"regexp_replace(upper(translate({text}, '{FULL_WIDTH}', '{HALF_WIDTH}')), '[\\s　]', '', 'g')"
     longer = f"substr({plain}, 1, 6) || '19' || substr({plain}, 7)"
-    return f"case when regexp_full_match({plain}, '[0-9]{{15}}') then {longer} || {check_digit(f'({longer})')} else {plain} end"
+    closer_look = f"case when regexp_full_match({plain}, '[0-9]{{15}}') then {longer} || {check_digit(f'({longer})')} else {plain} end"
+    return f"case when regexp_full_match({text}, '[0-9]{{17}}[0-9X]') then {text} else {closer_look} end"
 
 
 def birth_date(number: str) -> str:
@@ -53,5 +55,5 @@ def verdict(number: str, *, synthetic: bool) -> str:
         f" when not regexp_full_match({number}, '[0-9]{{17}}[0-9X]') then 'id_length'"
         f" when {area} then 'id_area'"
         f" when {birth_date(number)} is null then 'id_birth'"
-        f" when substr({number}, 18, 1) <> {check_digit(number)} then 'id_checksum' end"
+        f" when substr({number}, 18, 1) is distinct from {check_digit(number)} then 'id_checksum' end"
     )
