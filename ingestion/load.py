@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -288,31 +289,58 @@ class _FeedLoad:
 
 
 class _Appender:
-    """Appends to one table what it does not hold yet; everything is committed with its transaction."""
+    """Appends to one table what it does not hold yet, in a thread of its own while the next chunk is checked; all is committed together."""
 
     def __init__(self, target: lake.Table, schema: pa.Schema, batches: set[str]):
         self.schema = schema
         self.pending = {b for b in batches if not lake.has_batch(target, b)}
         self.some_are_there = self.pending != batches
         self.transaction = target.transaction()
+        self.writer = ThreadPoolExecutor(max_workers=1)
+        self.writing: Future[None] | None = None
+
+    def __enter__(self) -> _Appender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.shutdown(wait=True, cancel_futures=True)
 
     def add(self, rows: pa.Table) -> None:
         if self.some_are_there:
             rows = rows.filter(pc.is_in(rows["_batch"], pa.array(sorted(self.pending), pa.string())))
         if len(rows):
-            self.transaction.append(lake.conform(rows, self.schema), snapshot_properties={"batch_id": " ".join(sorted(self.pending))})
+            self.finish()
+            self.writing = self.writer.submit(self._write, lake.conform(rows, self.schema))
+
+    def _write(self, rows: pa.Table) -> None:
+        self.transaction.append(rows, snapshot_properties={"batch_id": " ".join(sorted(self.pending))})
+
+    def finish(self) -> None:
+        """Wait for the chunk being written. Raises what the writing raised."""
+        if self.writing:
+            self.writing.result()
+
+    def commit(self) -> None:
+        self.finish()
+        self.transaction.commit_transaction()
 
 
 def _append(load: _FeedLoad) -> None:
     """Append the batches of one feed to raw zone and lake, one commit each. Raises FileRejected before anything is committed."""
-    described = load.contract
-    tables = ((lake.RAW, lake.raw_schema(described)), (lake.LAKE, lake.lake_schema(described)))
-    raw, clean = (_Appender(lake.table(load.settings, space, described.feed, schema), schema, set(load.batches.values())) for space, schema in tables)
-    for rows in load.chunks():
-        raw.add(rows.raw)
-        clean.add(rows.lake)
-    raw.transaction.commit_transaction()
-    clean.transaction.commit_transaction()
+    described, batches = load.contract, set(load.batches.values())
+    raw_table, lake_table = (
+        lake.table(load.settings, space, described.feed, schema)
+        for space, schema in ((lake.RAW, lake.raw_schema(described)), (lake.LAKE, lake.lake_schema(described)))
+    )
+    with (
+        _Appender(raw_table, lake.raw_schema(described), batches) as raw,
+        _Appender(lake_table, lake.lake_schema(described), batches) as clean,
+    ):
+        for rows in load.chunks():
+            raw.add(rows.raw)
+            clean.add(rows.lake)
+        raw.commit()
+        clean.commit()
 
 
 def _load_feed(
