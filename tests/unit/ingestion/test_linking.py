@@ -117,3 +117,20 @@ def test_the_vault_file_does_not_show_a_name_or_a_number(settings: Settings, del
     connection = duck.connect()
     with vault.opened(settings, connection):
         assert connection.execute("select count(*) from vault.claim where person_name = '王芳'").fetchone()[0] == 3
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_a_record_that_fits_two_people_with_numbers_joins_neither(
+    settings: Settings, describe: Callable, land: Callable[..., Path], order: tuple[int, ...]
+) -> None:
+    describe("N1", "national_platform", {"questionnaire": {"columns": COLUMNS}})
+    twin = with_check_digit("14990119600101125")
+    rows = [
+        f"2024-01-05,王芳,{WANG},1960-01-01,1,13900000001",
+        f"2024-01-06,王芳,{twin},1960-01-01,1,13900000001",
+        "2024-01-07,王芳,,1960-01-01,1,13900000001",
+    ]
+    for day, row in zip(("2024-01-31", "2024-02-29", "2024-03-31"), order, strict=True):
+        land(f"national_platform/N1/questionnaire/{day}/forms.csv", HEADER + rows[row] + "\n")
+        load_all(settings)
+    assert [g for (g,) in ask(settings, GROUPS)] == [["2024-01-05"], ["2024-01-06"], ["2024-01-07"]]
