@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     return Story(root / "home", killed.returncode, *ends)
 
 
+def airflow_rows(story: Story, query: str) -> list[tuple]:
+    """Ask Airflow's database, and let go of it at once: SQLite removes its side files when the last reader has gone."""
+    with closing(sqlite3.connect(story.home / "airflow" / "airflow.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
 def test_an_organisation_that_fails_is_named_and_the_others_are_published(story: Story) -> None:
     ended = story.one_fails_one_held
     assert ended.code == 0, ended.terminal
@@ -96,20 +103,17 @@ def test_an_organisation_that_fails_is_named_and_the_others_are_published(story:
 def test_what_a_killed_run_left_open_is_closed_and_loaded_by_the_next(story: Story) -> None:
     assert story.killed == -signal.SIGKILL
     assert story.one_fails_one_held.steps.count("load hospital H2") == 1
-    with sqlite3.connect(story.home / "airflow" / "airflow.db") as connection:
-        assert connection.execute("select dag_id, state from dag_run where state not in ('success', 'failed')").fetchall() == []
-        assert connection.execute("select task_id, state from task_instance where state is null or state = 'running'").fetchall() == []
+    assert airflow_rows(story, "select dag_id, state from dag_run where state not in ('success', 'failed')") == []
+    assert airflow_rows(story, "select task_id, state from task_instance where state is null or state = 'running'") == []
 
 
 def test_a_failed_load_is_tried_three_times_and_the_others_once(story: Story) -> None:
-    with sqlite3.connect(story.home / "airflow" / "airflow.db") as connection:
-        tries = dict(
-            connection.execute(
-                "select rendered_map_index, max(try_number) from task_instance "
-                "where dag_id = 'ingest_hospital' and task_id = 'load' and rendered_map_index is not null group by 1"
-            ).fetchall()
-        )
-    assert tries == {"H1": 1, "H2": 1, "H9": 3}
+    tries = airflow_rows(
+        story,
+        "select rendered_map_index, max(try_number) from task_instance "
+        "where dag_id = 'ingest_hospital' and task_id = 'load' and rendered_map_index is not null group by 1",
+    )
+    assert dict(tries) == {"H1": 1, "H2": 1, "H9": 3}
 
 
 def test_the_error_of_a_failed_load_never_quotes_a_record(story: Story) -> None:
@@ -161,14 +165,10 @@ def test_a_failed_dbt_test_stops_publication_and_is_red_by_name_in_the_grid(stor
     assert ended.code == 1
     assert "1 of 3 dbt nodes failed: unique_feat_resident" in ended.terminal
     assert ended.summary["published_version"] == story.nothing_new.summary["published_version"]
-    with sqlite3.connect(story.home / "airflow" / "airflow.db") as connection:
-        found = connection.execute(
-            "select rendered_map_index, state from task_instance where task_id = 'dbt_node' and state = 'failed' "
-            "union all select rendered_map_index, state from task_instance where task_id = 'dbt_node' and run_id = "
-            "(select max(run_id) from task_instance where task_id = 'dbt_node')"
-        ).fetchall()
-    assert found[0] == ("unique_feat_resident", "failed")
-    assert sorted(found[1:]) == [("feat_resident", "success"), ("mart_cockpit__funnel", "success"), ("unique_feat_resident", "success")]
+    nodes = "select rendered_map_index, state from task_instance where task_id = 'dbt_node'"
+    assert airflow_rows(story, f"{nodes} and state = 'failed'") == [("unique_feat_resident", "failed")]
+    last = airflow_rows(story, f"{nodes} and run_id = (select max(run_id) from task_instance where task_id = 'dbt_node')")
+    assert sorted(last) == [("feat_resident", "success"), ("mart_cockpit__funnel", "success"), ("unique_feat_resident", "success")]
 
 
 def test_what_was_stopped_is_published_once_the_reason_is_gone(story: Story) -> None:
