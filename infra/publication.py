@@ -54,9 +54,10 @@ def code_hash(root: Path = ROOT) -> str:
 
 
 def fingerprint(settings: Settings, as_of: date) -> str:
-    """Hash of what a build is made from: the released batches, the day it looks from and the code."""
+    """Hash of what a build is made from: the released batches, the files in the ledger, the day it looks from and the code."""
     released = [b["batch_id"] for b in ops.rows(settings.ops_url, ops.batch_state, ops.batch_state.c.status == "released")]
-    parts = [as_of.isoformat(), code_hash(), *sorted(released)]
+    files = [f"{f['ledger_id']}:{f['status']}" for f in ops.rows(settings.ops_url, ops.file_ledger)]
+    parts = [as_of.isoformat(), code_hash(), *sorted(released), *sorted(files)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -21,7 +21,7 @@ from ingestion.contracts import Contract, Field, code_list, codes, contract
 from ingestion.identity import id_number
 from ingestion.mappings import ColumnMapping, FeedMapping
 from ingestion.readers.model import ROW_REASONS
-from ingestion.text import colorectal
+from ingestion.text import colorectal, scrub
 
 ROWS_PER_BATCH = 25_000
 FULL_WIDTH = "０１２３４５６７８９．＋－＞＜≥≤（）％，；"
@@ -176,7 +176,8 @@ def _parsed(field: Field, mapping: ColumnMapping | None, feed: FeedMapping) -> s
         return f"try_cast({text} as decimal(18, 6))"
     if field.type == "date":
         formats = list(dict.fromkeys((*mapping.date_format, *feed.date_format, *DATE_FORMATS)))
-        return f"coalesce(cast(try_strptime({text}, [{', '.join(map(quoted, formats))}]) as date), cast(try_cast({text} as timestamp) as date))"
+        read = f"coalesce(cast(try_strptime({text}, [{', '.join(map(quoted, formats))}]) as date), cast(try_cast({text} as timestamp) as date))"
+        return f"case when regexp_matches({text}, '^[0-9]') then {read} end"  # DuckDB reads words such as "infinity" as dates
     if field.format == "cn_resident_id":
         return id_number.normalised(text)
     if field.format == "cn_mobile":
@@ -250,6 +251,7 @@ def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_
         branches.append((f"{parsed} is null and {text} in {_in(not_done_words())}", "not_done"))
         branches.append((f"{parsed} is null", "not_a_date"))
         branches.append((f"{parsed} < date '1900-01-01'", "date_too_early"))
+        branches.append((f"{parsed} > date '2100-12-31'", "out_of_range"))
         if not field.may_be_future:
             branches.append((f"{parsed} > _delivered_on", "date_in_future"))
     else:
@@ -257,6 +259,8 @@ def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_
             return f"case when {text} is null then null else {id_number.verdict(parsed, synthetic=synthetic)} end"
         if field.format == "cn_mobile":
             branches.append((f"not regexp_full_match({parsed}, '1[3-9][0-9]{{9}}')", "phone_format"))
+        if field.primary_key and field.in_lake:
+            branches.append((scrub.is_id_number(parsed), "person_number"))
         if field.classification != "identifying":
             branches.append((f"{text} in {_in(not_done_words())}", "not_done"))
         if field.code_list:

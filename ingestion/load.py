@@ -7,10 +7,12 @@ commit carrying its batch ids; the ledger is written last. Killed anywhere and r
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +112,27 @@ def _pull(settings: Settings, mapping: Mapping) -> PullFailed | None:
     return None
 
 
-def _date_folders(folder: Path) -> Iterator[tuple[date, Path]]:
-    for path in sorted(folder.iterdir()):
-        try:
-            yield date.fromisoformat(path.name), path
-        except ValueError:
+UNDATED = date(1970, 1, 1)
+DATE_FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _dated_files(folder: Path) -> Iterator[tuple[date, Path]]:
+    """Files of a feed's folder with their delivery date; what lies elsewhere than in a dated folder is UNDATED."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.name.startswith(".") or path.name.endswith(IGNORED_ENDINGS):
             continue
+        day, delivered_on = path.parent, UNDATED
+        if day.parent == folder and DATE_FOLDER.fullmatch(day.name):
+            with suppress(ValueError):
+                delivered_on = date.fromisoformat(day.name)
+        yield delivered_on, path
+
+
+def _misplaced(d: Delivered) -> str | None:
+    """Why a file's place says no usable delivery date, None where it does."""
+    if d.delivered_on == UNDATED:
+        return "bad_date_folder"
+    return "delivery_in_future" if d.delivered_on > ops.now().date() + timedelta(days=1) else None
 
 
 def deliveries(settings: Settings, family: str, organisation: str, mapping: Mapping | None) -> list[Delivered]:
@@ -124,12 +141,9 @@ def deliveries(settings: Settings, family: str, organisation: str, mapping: Mapp
     root = settings.extracts / family / organisation
     for folder in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else ():
         feeds: tuple[str | None, ...] = (mapping.feeds_in_folder(folder.name) if mapping else ()) or (None,)
-        for delivered_on, day in _date_folders(folder):
-            for path in sorted(p for p in day.iterdir() if p.is_file()):
-                if path.name.startswith(".") or path.name.endswith(IGNORED_ENDINGS):
-                    continue
-                digest = _sha256(path)
-                found.extend(Delivered(family, organisation, folder.name, feed, delivered_on, path, digest) for feed in feeds)
+        for delivered_on, path in _dated_files(folder):
+            digest = _sha256(path)
+            found.extend(Delivered(family, organisation, folder.name, feed, delivered_on, path, digest) for feed in feeds)
     order = {name: (c.subject_field("name") is None, i) for i, (name, c) in enumerate(contracts().items())}
     return sorted(found, key=lambda d: (order.get(d.feed or "", (True, 99)), d.delivered_on, d.folder, d.path.name))
 
@@ -147,7 +161,7 @@ def _ledger_row(d: Delivered, books: Books, status: str, batch_id: str, judged_b
         "feed": d.feed or d.folder,
         "batch_id": batch_id,
         "delivered_on": d.delivered_on,
-        "file_name": d.path.name,
+        "file_name": PERSON_NUMBER.sub("***", d.path.name),
         "content_sha256": d.sha256,
         "bytes": d.path.stat().st_size,
         "encoding": books.encoding,
@@ -165,6 +179,15 @@ def _ledger_row(d: Delivered, books: Books, status: str, batch_id: str, judged_b
 
 
 ROWS_PER_CHUNK = 200_000
+
+
+def _refuse_confusing(columns: tuple[str, ...]) -> None:
+    """Raise UnreadableFile for column names that SQL cannot tell apart, or that are ours."""
+    lower = [c.lower() for c in columns]
+    if len(set(lower)) < len(lower):
+        raise UnreadableFile("duplicate_header", "column names differ in upper and lower case only")
+    if {*raw_zone.PLACE, "_seq", "_salt"} & set(lower):
+        raise UnreadableFile("reserved_header", "a column bears a name that the loader uses")
 
 
 @dataclass
@@ -187,7 +210,10 @@ class _FeedLoad:
         for day in sorted({f.delivered_on for f in self.files}):
             contents = sorted(f.sha256 for f in self.files if f.delivered_on == day)
             self.batches[day] = _digest(self.files[0].organisation, self.contract.feed, day.isoformat(), *contents)
-        self.origins = [raw_zone.Origin(f.source, f.organisation, self.batches[f.delivered_on], f.delivered_on, f.path.name) for f in self.files]
+        self.origins = [
+            raw_zone.Origin(f.source, f.organisation, self.batches[f.delivered_on], f.delivered_on, PERSON_NUMBER.sub("***", f.path.name))
+            for f in self.files
+        ]
 
     def chunks(self) -> Iterator[raw_zone.ChunkRows]:
         """The rows of all files; small files of the same columns share a chunk. Raises FileRejected when a file cannot be read whole."""
@@ -214,6 +240,7 @@ class _FeedLoad:
         for file_no, delivered in enumerate(self.files):
             try:
                 opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
+                _refuse_confusing(opened.columns)
                 if opened.columns not in self._compiled:
                     self._compiled[opened.columns] = field_qc.compile_check(self.contract, m, opened.columns, synthetic=self.mapping.synthetic)
                 for batch in opened.batches():
@@ -248,7 +275,7 @@ class _FeedLoad:
             connection.register("origin", raw_zone.origin_table(self.origins))
             accepted = "(select c.*, o._batch from checked as c inner join origin as o using (_file_no) where _ok and not _duplicate)"
             with vault.opened(self.settings, connection):
-                found = vault.identify(connection, self.contract, self.files[0].organisation, accepted, names=raw_zone.needs_names(self.contract))
+                found = vault.identify(connection, self.contract, self.files[0].organisation, accepted)
             mask = good.combine_chunks()
             identity = pc.replace_with_mask(identity, mask, found["identity_id"].combine_chunks())
             known_name = pc.replace_with_mask(known_name, mask, found["person_name"].combine_chunks())
@@ -387,8 +414,8 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
         earlier, judged_by = known.get(d.ledger_id), _judged_by(mapping, d.feed)
         if earlier and (earlier["status"] != "rejected" or earlier["mapping_sha256"] == judged_by):
             continue
-        if d.feed is None:
-            code = "no_mapping" if mapping is None else "unknown_folder"
+        if d.feed is None or _misplaced(d):
+            code = _misplaced(d) or ("no_mapping" if mapping is None else "unknown_folder")
             rejected.append((d, code, field_qc.reasons()[code].name_zh))
         elif (d.feed, d.sha256) in first_of:
             finished.append(
@@ -429,7 +456,7 @@ def _append_exceptions(settings: Settings, loads: list[_FeedLoad], rejected: lis
         [
             {
                 "_source": d.source, "_organisation": d.organisation, "_batch": _rejection_id(d),
-                "_delivered_on": d.delivered_on, "_file": d.path.name,
+                "_delivered_on": d.delivered_on, "_file": PERSON_NUMBER.sub("***", d.path.name),
                 "feed": d.feed or d.folder, "reason_code": code, "reason_zh": reason, "severity": "error", "value_class": "file",
             }
             for d, code, reason in rejected
@@ -467,6 +494,7 @@ def _keep_books(
 ) -> None:
     """Write ledger, batch states and field-QC results in one transaction: the last step, so that a killed load is seen as not done."""
     ledger, states, results = list(finished), [], []
+    load_no = 1 + max((r["load_no"] or 0 for r in ops.rows(settings.ops_url, ops.batch_state)), default=0)
     for load in loads:
         for d, books in zip(load.files, load.books, strict=True):
             ledger.append(_ledger_row(d, books, "loaded", load.batches[d.delivered_on], _judged_by(mapping, d.feed)))
@@ -475,7 +503,7 @@ def _keep_books(
             states.append(
                 {
                     "batch_id": batch_id, "source": first.source, "organisation": first.organisation, "feed": first.feed, "delivered_on": day,
-                    "status": "loaded", "rule": None, "reason_zh": None, "decided_at": ops.now(),
+                    "status": "loaded", "load_no": load_no, "rule": None, "reason_zh": None, "decided_at": ops.now(),
                 }
             )  # fmt: skip
             results.extend(_check_results(run_id, load, day, batch_id))
@@ -485,6 +513,14 @@ def _keep_books(
         ops.replace(connection, ops.file_ledger, ledger)
         ops.replace(connection, ops.batch_state, states)
         ops.replace(connection, ops.check_result, results)
+
+
+PERSON_NUMBER = re.compile(r"[1-9]\d{5}(?:18|19|20)\d{9}[\dXx]|1[3-9]\d{9}")
+
+
+def _masked(column: str | None) -> str | None:
+    """A column name as it may be shown: a headless file has a person's data for a header."""
+    return PERSON_NUMBER.sub("***", column)[:120] if column else None
 
 
 def _check_results(run_id: str, load: _FeedLoad, day: date, batch_id: str) -> Iterator[dict[str, Any]]:
@@ -504,7 +540,7 @@ def _check_results(run_id: str, load: _FeedLoad, day: date, batch_id: str) -> It
             "check_id": _digest("field_qc", batch_id, rule, column or ""), "run_id": run_id, "checkpoint": "field_qc", "rule": rule,
             "description_zh": description, "severity": severity, "scope": "organisation", "organisation": first.organisation, "feed": feed,
             "cancer": None,
-            "batch_id": batch_id, "table_name": feed, "column_name": column, "examined": examined, "failed": failed, "observed": None,
+            "batch_id": batch_id, "table_name": feed, "column_name": _masked(column), "examined": examined, "failed": failed, "observed": None,
             "verdict": verdict, "checked_at": ops.now(),
         }  # fmt: skip
 
@@ -520,7 +556,7 @@ def _check_results(run_id: str, load: _FeedLoad, day: date, batch_id: str) -> It
         yield row(finding, None, "读取时的发现（文件数）", "warning", len(all_books), failed)
     for column in sorted({c for b in all_books for c in b.unmapped}):
         failed = sum(column in b.unmapped for b in all_books)
-        yield row("unmapped_column", column[:120], "文件中有映射未说明的列（已加密留存于原始区）", "warning", len(all_books), failed)
+        yield row("unmapped_column", column, "文件中有映射未说明的列（已加密留存于原始区）", "warning", len(all_books), failed)
 
 
 def summary(settings: Settings, organisation: str) -> dict[str, Any]:
@@ -542,6 +578,6 @@ def new_batches(settings: Settings) -> list[dict[str, Any]]:
 
 
 def latest_business_date(settings: Settings) -> date | None:
-    """The latest delivery date loaded, None where nothing is loaded: the default of AS_OF."""
-    dates = [r["delivered_on"] for r in ops.rows(settings.ops_url, ops.batch_state)]
+    """The latest delivery date loaded and not held, None where there is none: the default of AS_OF."""
+    dates = [r["delivered_on"] for r in ops.rows(settings.ops_url, ops.batch_state, ops.batch_state.c.status != "held")]
     return max(dates, default=None)

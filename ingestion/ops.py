@@ -67,6 +67,7 @@ batch_state = Table(
     Column("feed", String(60), nullable=False),
     Column("delivered_on", Date, nullable=False),
     Column("status", String(20), nullable=False, comment="loaded, released or held"),
+    Column("load_no", Integer, nullable=False, default=0, comment="order in which batches came: of one day's deliveries the later one holds"),
     Column("rule", String(120)),
     Column("reason_zh", Text),
     Column("decided_at", DateTime(timezone=True), nullable=False),

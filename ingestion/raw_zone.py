@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,9 +18,8 @@ from ingestion.text import scrub
 
 # Raw text that may be shown outside the raw zone: numbers, dates and comparators; anything else is named by its class alone.
 SAFE_TEXT = "^[<>≥≤+\\-−./:：,， %~^*0-9]{0,20}$"
-PERSON_NUMBER = "(^|[^0-9])([0-9]{14,17}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)"
 LEADING_NUMBER = "^([<>≥≤]?\\s*[0-9]{1,6}(?:\\.[0-9]{1,4})?)\\s*[^0-9]{1,12}$"
-MASKED = "［已隐去］"
+MASKED = scrub.MASKED_CELL
 # What the loader adds to the delivered columns of a chunk.
 PLACE = ("_row", "_file_no", "_delivered_on")
 
@@ -75,7 +75,7 @@ def safe_text(text: str) -> str:
     words = ", ".join(map(quoted, not_done_words()))
     remark = quoted(f"[<>≥≤]?\\s*[0-9]{{0,6}}(?:\\.[0-9]{{1,4}})?\\s*(?:{'|'.join(remarks())})+")
     return (
-        f"case when {text} is null then null when regexp_matches({text}, {quoted(PERSON_NUMBER)}) then {quoted(MASKED)}"
+        f"case when {text} is null then null when {scrub.looks_like_a_person(text)} then {quoted(MASKED)}"
         f" when regexp_full_match({text}, {quoted(SAFE_TEXT)}) or {text} in ({words}) or regexp_full_match({text}, {remark}) then {text}"
         f" when regexp_full_match({text}, {quoted(LEADING_NUMBER)}) then regexp_extract({text}, {quoted(LEADING_NUMBER)}, 1) || {quoted(MASKED)}"
         f" else {quoted(MASKED)} end"
@@ -85,7 +85,7 @@ def safe_text(text: str) -> str:
 def value_class(text: str) -> str:
     """SQL expression of the class of a raw value: empty, person_number, number, date, short_text or long_text."""
     return (
-        f"case when {text} is null or {text} = '' then 'empty' when regexp_matches({text}, {quoted(PERSON_NUMBER)}) then 'person_number'"
+        f"case when {text} is null or {text} = '' then 'empty' when {scrub.looks_like_a_person(text)} then 'person_number'"
         f" when try_cast({text} as double) is not null then 'number'"
         f" when regexp_full_match({text}, '[0-9]{{2,4}}[-/.年][0-9]{{1,2}}[-/.月][0-9]{{1,2}}.*') then 'date'"
         f" when length({text}) <= 20 then 'short_text' else 'long_text' end"
@@ -111,19 +111,26 @@ def _record_key(contract: Contract, organisation: str) -> str:
 
 
 def _lake_columns(contract: Contract) -> str:
+    known_name = "_known_name" if contract.subject else None
+    local = contract.subject_field("local_no")
+    own_number = name(local.name) if local else None
     columns = []
     for field in contract.lake_fields:
         value = name(field.name)
         if field.classification == "free_text":
-            value = scrub.scrubbed(value, ("_known_name",) if contract.subject else ())
+            value = scrub.scrubbed(value, known_name=known_name, own_number=own_number)
         elif field.type == "string" and field.code_list is None and not field.derivation and not field.primary_key:
-            value = f"case when length({value}) >= 11 and regexp_matches({value}, {quoted(PERSON_NUMBER)}) then {quoted(MASKED)} else {value} end"
+            is_serial = field.name.endswith("_no") or not contract.subject
+            judge = scrub.is_id_number if is_serial else scrub.looks_like_a_person
+            suspect = judge(value, known_name=known_name)
+            value = f"case when {suspect} then {quoted(MASKED)} else {value} end"
         columns.append(f"{value} as {name(field.name)}")
         if field.comparator:
             columns.append(name(f"c:{field.name}") + f" as {name(field.name + '_comparator')}")
         if field.keep_text:
             text = name(f"t:{field.name}")
-            columns.append(f"case when {name(field.name)} is null then {scrub.scrubbed(text, ())} end as {name(field.name + '_text')}")
+            open_text = f"case when {scrub.looks_like_a_person(text, known_name=known_name)} then {quoted(MASKED)} else {text} end"
+            columns.append(f"case when {name(field.name)} is null then {open_text} end as {name(field.name + '_text')}")
     return ", ".join(columns)
 
 
@@ -157,11 +164,6 @@ def _verdict_table(contract: Contract, feed: str, codes: list[tuple[str, str]]) 
         rows.append({"field": field, "code": code, "severity": severity, "outcome": result, "reason_zh": label})
     schema = pa.schema([(n, pa.string()) for n in ("field", "code", "severity", "outcome", "reason_zh")])
     return pa.Table.from_pylist(rows, schema=schema)
-
-
-def needs_names(contract: Contract) -> bool:
-    """Whether the feed holds free text, which must be scrubbed of the person's own name."""
-    return any(f.classification == "free_text" for f in contract.fields)
 
 
 def rows_of_chunk(
@@ -220,8 +222,16 @@ def _raw_rows(
     if pc.any(duplicate).as_py():
         repeated = pc.binary_join_element_wise(":duplicate_row", verdicts, "|", null_handling="skip")
         verdicts = pc.if_else(duplicate, repeated, verdicts)
-    layout, sealed_columns = _sealed(contract, mapping, columns)
-    separator, cells = _joined([delivered[c] for c in sealed_columns], len(delivered))
+    # a row about which anything was said may have its cells in wrong columns: all of it is sealed
+    doubtful = pc.or_(pc.is_valid(verdicts), duplicate)
+    names, sealed_columns = _sealed(contract, mapping, columns)
+    layout, cells = _joined(names, delivered.select(sealed_columns))
+    layouts = pa.repeat(pa.scalar(layout), len(delivered))
+    if pc.any(doubtful).as_py():
+        whole_layout, whole = _joined([f"?{c}" for c in columns], delivered.filter(doubtful).select(list(columns)))
+        mask = _one(doubtful)
+        cells = pc.replace_with_mask(_one(cells).cast(pa.large_string()), mask, _one(whole).cast(pa.large_string()))
+        layouts = pc.if_else(mask, pa.scalar(whole_layout), layouts)
     seal_id, offsets, sealed = sealing.seal(cells, key)
     n = len(delivered)
     rows = {
@@ -229,7 +239,7 @@ def _raw_rows(
         "_file_no": delivered["_file_no"],
         "_status": pc.if_else(pc.and_(checked["_ok"], pc.invert(duplicate)), "accepted", "quarantined"),
         "_verdicts": verdicts,
-        "_seal_layout": pa.repeat(pa.scalar(separator + separator.join(layout)), n),
+        "_seal_layout": layouts,
         "_seal_id": pa.repeat(pa.scalar(seal_id), n),
         "_seal_offset": offsets,
         "_sealed": sealed,
@@ -237,35 +247,41 @@ def _raw_rows(
     for field in contract.fields:
         column = _delivered(mapping, field, columns)
         if not field.sealed and not field.derivation and column is not None:
-            rows[field.name] = delivered[column]
+            rows[field.name] = pc.if_else(doubtful, pa.scalar(None, pa.string()), delivered[column])
     return _with_lineage(pa.table(rows), lineage)
 
 
-SEPARATORS = ("\x1f", "\x1e", "\x1d", "\x1c", "\ue000", "\ue001")
+def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+SEPARATORS = ("\x1f", "\x1e", "\x1d")
 NULL_CELL = "\x00"
 
 
-def _joined(cells: list[pa.ChunkedArray], rows: int) -> tuple[str, pa.ChunkedArray | pa.Array]:
-    """Cells of a row as one text, joined by a character that stands in none of them; a missing cell is a NUL.
+def _joined(names: list[str], cells: pa.Table) -> tuple[str, pa.ChunkedArray | pa.Array]:
+    """Cells of a row as one text, and the layout that tells how to cut it: separator, line break, names joined by the separator.
 
-    Raises ValueError when every separator occurs in the data.
+    The separator stands in no cell and no name; a missing cell is a NUL.
     """
-    if not cells:
-        return SEPARATORS[0], pa.nulls(rows, pa.string())
-    for separator in SEPARATORS:
-        if not any(pc.any(pc.match_substring(c, separator)).as_py() for c in cells):
-            joined = pc.binary_join_element_wise(*cells, separator, null_handling="replace", null_replacement=NULL_CELL)
-            return separator, joined
-    raise ValueError("the cells of a file hold every separator of sealed rows")
+
+    def occurs(separator: str) -> bool:
+        return any(separator in n for n in names) or any(pc.any(pc.match_substring(c, separator)).as_py() for c in cells.columns)
+
+    separator = next((s for s in SEPARATORS if not occurs(s)), None) or secrets.token_hex(16)
+    layout = separator + "\n" + separator.join(names)
+    if not names:
+        return layout, pa.nulls(len(cells), pa.string())
+    return layout, pc.binary_join_element_wise(*cells.columns, separator, null_handling="replace", null_replacement=NULL_CELL)
 
 
 def unsealed(row: dict, key: bytes) -> dict[str, str | None]:
-    """What is sealed in a raw-zone row, by field name; a column that nobody mapped has a `?` before its name."""
-    separator, *names = row["_seal_layout"][0], *row["_seal_layout"][1:].split(row["_seal_layout"][0])
+    """What is sealed in a raw-zone row, by field; delivered columns (of rows sealed whole, or that nobody mapped) have a `?` before their name."""
+    separator, names = row["_seal_layout"].split("\n", 1)
     if row["_sealed"] is None:
         return {}
     cells = sealing.unseal(row["_sealed"], row["_seal_id"], row["_seal_offset"], key).split(separator)
-    return {n: None if c == NULL_CELL else c for n, c in zip(names, cells, strict=True)}
+    return {n: None if c == NULL_CELL else c for n, c in zip(names.split(separator), cells, strict=True)}
 
 
 def _per_file(file_no: pa.ChunkedArray) -> dict[int, int]:
@@ -358,7 +374,7 @@ def _exceptions(
 
 def safe_standard(text: str, contract: Contract) -> str:
     """A standardised value that may stand in the warehouse; long texts and what looks like a person's number are masked."""
-    return f"case when regexp_matches({text}, {quoted(PERSON_NUMBER)}) or length({text}) > 60 then {quoted(MASKED)} else {text} end"
+    return f"case when {scrub.looks_like_a_person(text)} or length({text}) > 60 then {quoted(MASKED)} else {text} end"
 
 
 def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tuple[int, str, str]], key: bytes) -> ChunkRows:
@@ -371,7 +387,7 @@ def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tup
         "_row": pa.array([r for r, _, _ in rows], pa.int64()),
         "_status": pa.array(["quarantined"] * n),
         "_verdicts": pa.array([f":{code}" for _, code, _ in rows]),
-        "_seal_layout": pa.array([SEPARATORS[0] + "?line"] * n),
+        "_seal_layout": pa.array([SEPARATORS[0] + "\n?line"] * n),
         "_seal_id": pa.array([seal_id] * n),
         "_seal_offset": offsets,
         "_sealed": sealed,

@@ -92,11 +92,11 @@ def subject_columns(contract: Contract) -> dict[str, str]:
     return found
 
 
-def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, relation: str, *, names: bool) -> pa.Table:
+def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, relation: str) -> pa.Table:
     """Give every row of a checked relation its identity, issuing new ones, and keep what the rows claim.
 
     The relation holds `_seq` (place of the row), `_batch`, `_delivered_on` and the contract's fields; the vault must be attached.
-    Returns `identity_id` and, where `names` asks for it, `person_name` as known for the identity (to scrub texts with), in the order of `_seq`.
+    Returns `identity_id` and `person_name` as known for the identity (to scrub texts with), in the order of `_seq`.
     """
     columns = subject_columns(contract)
     local = contract.subject_field("local_no")
@@ -148,7 +148,8 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
             insert into vault.claim
             select c.* from (
                 select identity_id, id_card_no, demographic, person_name, sex_code, birth_date, mobile_phone, residence_address,
-                    $organisation as organisation, delivered_on, max(_seq) as position, batch_id, false as linked
+                    $organisation as organisation, delivered_on,
+                    max(_seq) + (select coalesce(max(position), -1) + 1 from vault.claim) as position, batch_id, false as linked
                 from identified where {stated} group by all
             ) as c
             anti join vault.claim as v on v.identity_id = c.identity_id and v.organisation = c.organisation and v.delivered_on = c.delivered_on
@@ -159,8 +160,6 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
             """,
             {"organisation": organisation},
         )
-    if not names:
-        return connection.execute("select identity_id, cast(null as varchar) as person_name from identified order by _seq").to_arrow_table()
     return connection.execute(
         """
         select d.identity_id, coalesce(d.person_name, n.person_name) as person_name

@@ -172,5 +172,8 @@ def load_mapping(organisation: str) -> Mapping:
 
 def all_mappings() -> Iterator[Mapping]:
     """Every organisation that has a mapping file; a file in LAKEHOUSE_MAPPINGS stands before one of the same name that is shipped."""
-    names = sorted({path.stem for folder in _folders() for path in folder.glob("*.yml")})
-    return map(load_mapping, names)
+    for organisation in sorted({path.stem for folder in _folders() for path in folder.glob("*.yml")}):
+        try:
+            yield load_mapping(organisation)
+        except (ValueError, yaml.YAMLError):
+            continue  # its own load names it; the others are not to wait for it

@@ -5,7 +5,8 @@ with final as (
         source as source_family,
         organisation as source_organisation_code,
         feed,
-        delivered_on
+        delivered_on,
+        load_no
     from {{ source('lake', 'batch_state') }}
     where
         status = 'released'

@@ -227,3 +227,83 @@ def test_a_source_that_cannot_be_pulled_is_named_after_the_landed_files_are_load
     with pytest.raises(PullFailed, match="H2.*surgery"):
         load_all(settings)
     assert books(settings) == [("s.csv", "loaded", None, 1, 1, 0)]
+
+
+SHIFTED = {
+    "columns": {
+        "report_no": "rid",
+        "item_code": "item",
+        "patient_no": "pid",
+        "visit_no": "vid",
+        "item_name": "name",
+        "result": "val",
+        "result_unit": "unit",
+        "reference_range": "ref",
+        "reported_date": "at",
+    }
+}
+
+
+def test_cells_in_wrong_columns_carry_nobody_into_the_lake(settings: Settings, describe: Callable, land: Callable[..., Path]) -> None:
+    describe("H3", "hospital", {"lab_result": SHIFTED, "patient": PATIENT})
+    land("hospital/H3/patient/2024-12-31/p.csv", "no,xm,zjhm,csrq,xb,sjhm\nP1,欧阳锋,11010519491231002X,1949-12-31,2,13912345678\n")
+    head = "rid,item,pid,vid,name,val,unit,ref,at\n"
+    shifted = "r1,CEA,P1,欧阳锋,太原市迎泽区某路1号,欧阳锋,1101051949123100213912345678,139-1234-5678,2024-05-01\n"
+    in_key = "11010519491231002X,CEA,P1,V1,癌胚抗原,1.2,ng/mL,0-5,2024-05-01\n"
+    good = "r3,CEA,P1,V202405010000001,癌胚抗原(CEA),1.2,ng/mL,0-5,2024-05-01\n"
+    land("hospital/H3/lab_result/2024-12-31/l.csv", head + shifted + in_key + good)
+    load_all(settings)
+    rows = ask(settings, "select visit_no, item_name, result_text, result_unit, reference_range from lab_result order by report_no")
+    assert rows[0] == tuple(["［已隐去］"] * 5)
+    assert rows[1] == ("V202405010000001", "癌胚抗原(CEA)", None, "ng/mL", "0-5")
+    assert ask(settings, "select reason_code from quarantine") == [("person_number",)]
+    raw = lake.table(settings, lake.RAW, "lab_result", lake.raw_schema(load.contract("lab_result"))).scan().to_arrow().to_pylist()
+    quarantined = next(r for r in raw if r["_status"] == "quarantined")
+    assert quarantined["report_no"] is None
+    assert raw_zone.unsealed(quarantined, sealing.derived_key(settings.key_file, "raw zone"))["?rid"] == "11010519491231002X"
+
+
+TEXTS = [
+    ("患者王小明行右半结肠切除术", "患者***行右半结肠切除术"),
+    ("姓名：张 三，行切除术", "姓名：***，行切除术"),
+    ("病案号P778899 腹腔镜", "病案号*** 腹腔镜"),
+    ("电话１３８００１３８０００ 证110105 19491231 002X", "电话*** 证***"),
+    ("左乳外上象限1.2cm×0.8cm，距肛12cm", "左乳外上象限1.2cm×0.8cm，距肛12cm"),
+]
+
+
+@pytest.mark.usefixtures("hospital")
+@pytest.mark.parametrize(("said", "kept"), TEXTS)
+def test_a_text_is_scrubbed_also_of_a_patient_nobody_has_named_yet(settings: Settings, land: Callable[..., Path], said: str, kept: str) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + f'1,77,2024-05-01,"{said}"\n')
+    load_all(settings)
+    assert ask(settings, "select procedure_name from surgery") == [(kept,)]
+
+
+ODD = [
+    ("surgery/2024-12-31/case.csv", "流水号,NO,no,日期\n1,x,a,2024-05-01\n", "duplicate_header"),
+    ("surgery/2024-12-31/ours.csv", "流水号,病案号,日期,_file_no\n1,a,2024-05-01,3\n", "reserved_header"),
+    ("surgery/2024-1-5/place.csv", HEADER + "1,a,2024-01-01,x\n", "bad_date_folder"),
+    ("surgery/loose.csv", HEADER + "1,a,2024-01-01,x\n", "bad_date_folder"),
+    ("surgery/2999-01-01/future.csv", HEADER + "1,a,2024-01-01,x\n", "delivery_in_future"),
+]
+
+
+@pytest.mark.usefixtures("hospital")
+@pytest.mark.parametrize(("place", "text", "reason"), ODD)
+def test_an_odd_file_is_booked_with_its_reason_and_its_neighbour_is_loaded(
+    settings: Settings, land: Callable[..., Path], place: str, text: str, reason: str
+) -> None:
+    land(f"hospital/H1/{place}", text)
+    land("hospital/H1/surgery/2024-12-31/zz_good.csv", HEADER + "9,a,2024-05-01,x\n")
+    load_all(settings)
+    assert {(s, c) for _, s, c, *_ in books(settings)} == {("loaded", None), ("rejected", reason)}
+    assert ask(settings, "select surgery_no from surgery") == [("9",)]
+    assert load.latest_business_date(settings).isoformat() == "2024-12-31"
+
+
+@pytest.mark.usefixtures("hospital")
+def test_words_that_a_database_reads_as_dates_are_no_dates(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,infinity,x\n2,a,epoch,x\n")
+    load_all(settings)
+    assert ask(settings, "select count(*) from surgery") == [(0,)]

@@ -2,7 +2,9 @@
 -- One row per operation. (手术记录)
 -- Latest version per record_key among released batches known by as_of_date.
 with released as (
-    select batch_id
+    select
+        batch_id,
+        load_no
     from {{ ref('stg_ops__released_batch') }}
 ),
 
@@ -15,6 +17,7 @@ version as (
             partition by known.record_key
             order by
                 known._delivered_on desc,
+                released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
                 known._row desc
         ) as version_rank
