@@ -1,5 +1,10 @@
--- An answer of a form that was not accepted as it stood, of a delivery known by as_of_date.
-with final as (
+-- An answer of a form that was not accepted as it stood, of a booked batch known by as_of_date.
+with booked as (
+    select batch_id
+    from {{ ref('stg_ops__batch_state') }}
+),
+
+final as (
     select
         _source as source_family,
         _organisation as source_organisation_code,
@@ -18,7 +23,9 @@ with final as (
         reason_zh,
         is_row_accepted
     from {{ source('lake', 'form_answer') }}
-    where _delivered_on <= {{ as_of_date() }}
+    where
+        _delivered_on <= {{ as_of_date() }}
+        and _batch in (select booked.batch_id from booked)
 )
 
 select * from final
