@@ -18,7 +18,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.stages import Measured, bare_copy, dbt, gate, generate, link_and_export, load_everything, measure, publish
+from infra.settings import ROOT
+from tests.benchmarks.stages import Measured, bare_copy, dbt, gate, generate, link_and_export, load_everything, load_real_export, measure, publish
+
+# Real data for development lies beside the project, never in it; where it is missing, the stage is left out.
+REAL_EXPORT = ROOT.parent / "shared" / "data" / "physical_exam_real_gb18030_dev.csv"
 
 
 def _show(stages: list[Measured], bare: Measured, scale: int) -> None:
@@ -89,6 +93,8 @@ def _measure_all(work: Path, scale: int, seed: int, until: str) -> tuple[list[Me
                 max(s.peak_mb for s in whole),
             )
         )
+    if REAL_EXPORT.exists():
+        stages.append(measure("a real check-up export → lake", load_real_export, work, REAL_EXPORT, megabytes=REAL_EXPORT.stat().st_size / 1e6)[0])
     return stages, bare
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
+import shutil
 import sys
 import time
 import zipfile
@@ -146,6 +148,20 @@ def load_everything() -> int:
         for organisation in load.organisations(settings, family):
             feeds = load.load_organisation(settings, family, organisation, "bench")["feeds"]
             rows += sum(f["rows_read"] for f in feeds.values())
+    return rows
+
+
+def load_real_export(work: Path, export: Path) -> int:
+    """A real check-up export through its shipped mapping, in a lakehouse of its own; returns rows read. Raises RuntimeError when a row is lost."""
+    day = work / "real" / "landing" / "checkup" / "PE0001" / "physical_exam" / "2024-12-31"
+    shutil.rmtree(work / "real", ignore_errors=True)
+    day.mkdir(parents=True)
+    shutil.copy(export, day)
+    os.environ |= {"LAKEHOUSE_HOME": str(work / "real" / "home"), "EXTRACTS": str(work / "real" / "landing")}
+    rows = load_everything()
+    lines = sum(1 for line in export.read_bytes().splitlines() if line.strip()) - 1
+    if rows != lines:
+        raise RuntimeError(f"{lines} rows in the export, {rows} in the books")
     return rows
 
 

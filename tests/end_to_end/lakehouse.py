@@ -106,7 +106,7 @@ class Lakehouse:
         for name, table in arrow_inputs(settings).items():
             connection.register(f"_{name}", table)
             connection.execute(f"create table lake.{name} as from _{name}")
-        for path in self.truth.glob("*.parquet"):
+        for path in self.truth.glob("*.parquet") if self.truth.is_dir() else ():
             connection.execute(f"create view truth.{path.stem} as from '{path}'")
         return connection
 
@@ -120,6 +120,30 @@ def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
         columns = [c[0] for c in connection.execute(f"describe {name}").fetchall() if c[0] not in VOLATILE]
         found[name] = connection.execute(f"select {', '.join(columns)} from {name} order by all").to_arrow_table()
     return found
+
+
+# Keys are issued in the order in which people become known to a lakehouse, and organisations may come in any order.
+KEYS = {"person_id", "identity_id", "record_key", "source_record_key", "diagnosis_record_key"}
+
+
+def without_keys(found: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """The tables without issued keys, their rows in the order of what is left."""
+    bare = {n: t.drop_columns(sorted(KEYS & set(t.column_names))) for n, t in found.items()}
+    return {n: t.sort_by([(c, "ascending") for c in t.column_names]) for n, t in bare.items()}
+
+
+def groups(lakehouse: Lakehouse) -> list[list[str]]:
+    """Which records are one person's: per person the sorted places of the records, persons in the order of their first record."""
+    lake = lakehouse.lake()
+    feeds = [n for (n,) in lake.execute("select distinct feed from lake.batch_ledger").fetchall()]
+    keyed = [f for f in feeds if "identity_id" in {c[0] for c in lake.execute(f"describe lake.{f}").fetchall()}]
+    records = " union all ".join(f"select identity_id, concat_ws('|', _organisation, '{f}', _file, _row) as place from lake.{f}" for f in keyed)
+    query = f"""
+        select list(place order by place) from ({records}) inner join (
+            select * from lake.identity_map qualify row_number() over (partition by identity_id order by change_no desc) = 1
+        ) using (identity_id) group by person_id order by 1
+    """
+    return [g for (g,) in lake.execute(query).fetchall()]
 
 
 def differences(left: dict[str, pa.Table], right: dict[str, pa.Table], *, without: set[str] = frozenset()) -> list[str]:
