@@ -57,11 +57,6 @@ class Settings(BaseModel):
         return self.home / "reports"
 
     @property
-    def work(self) -> Path:
-        """Scratch space of the run; nothing in it is identifying, and all of it may be deleted between runs."""
-        return self.home / "work"
-
-    @property
     def run_summary(self) -> Path:
         return self.home / "run_summary.json"
 

@@ -30,6 +30,7 @@ from ingestion.readers import OpenedFile, UnreadableFile, open_file
 from ingestion.readers.model import REASONS
 from ingestion.readers.pull import pull
 from ingestion.readers.pull_model import PullFailed
+from ingestion.text import scrub
 
 FAMILIES = ("reference", "national_platform", "hospital", "checkup", "screening_centre")
 IGNORED_ENDINGS = (".part", ".tmp", ".crc", ".ok")
@@ -515,7 +516,7 @@ def _keep_books(
         ops.replace(connection, ops.check_result, results)
 
 
-PERSON_NUMBER = re.compile(r"[1-9]\d{5}(?:18|19|20)\d{9}[\dXx]|1[3-9]\d{9}")
+PERSON_NUMBER = re.compile(rf"[1-9]\d{{5}}(?:18|19|20)\d{{9}}[\dXx]|{scrub.ID_18}|{scrub.MOBILE}")
 
 
 def _masked(column: str | None) -> str | None:

@@ -142,11 +142,9 @@ def _sealed(contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]) 
         if field.sealed and column is not None:
             layout.append(field.name)
             delivered.append(column)
-    mapped = {m.source or f for f, m in mapping.columns.items() if m.constant is None}
-    for column in columns:
-        if column not in mapped and column not in mapping.ignore:
-            layout.append(f"?{column}")
-            delivered.append(column)
+    for column in unmapped_columns(mapping, columns):
+        layout.append(f"?{column}")
+        delivered.append(column)
     return layout, delivered
 
 
@@ -156,7 +154,7 @@ def unmapped_columns(mapping: FeedMapping, columns: tuple[str, ...]) -> list[str
     return [c for c in columns if c not in mapped and c not in mapping.ignore]
 
 
-def _verdict_table(contract: Contract, feed: str, codes: list[tuple[str, str]]) -> pa.Table:
+def _verdict_table(feed: str, codes: list[tuple[str, str]]) -> pa.Table:
     """What each field:reason of a chunk means: severity, outcome, Chinese name."""
     rows = []
     for field, code in codes:
@@ -317,7 +315,7 @@ def _exceptions(
         counts.setdefault(file_no, {})[f or "", code] = n
     if not found:
         return lake.SUPPORT["quarantine"].empty_table(), lake.SUPPORT["form_answer"].empty_table(), counts
-    connection.register("meaning", _verdict_table(contract, contract.feed, sorted({(f, c) for _, f, c, _ in found}, key=str)))
+    connection.register("meaning", _verdict_table(contract.feed, sorted({(f, c) for _, f, c, _ in found}, key=str)))
     answered = [(f, _delivered(mapping, f, columns)) for f in contract.fields if not f.sealed and not f.derivation]
     answered = [(f, column) for f, column in answered if column is not None]
     numeric = [f for f, _ in answered if f.comparator]
