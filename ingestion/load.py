@@ -32,7 +32,17 @@ from ingestion.readers.pull import pull
 from ingestion.readers.pull_model import PullFailed
 from ingestion.text import scrub
 
-FAMILIES = ("reference", "national_platform", "hospital", "checkup", "screening_centre")
+FAMILIES = (
+    "reference",
+    "national_platform",
+    "hospital",
+    "checkup",
+    "screening_centre",
+    "free_screening",
+    "regional_platform",
+    "registry",
+    "programme",
+)
 IGNORED_ENDINGS = (".part", ".tmp", ".crc", ".ok")
 
 

@@ -37,7 +37,11 @@ FAMILIES = (
     Family("national_platform", "15 0 * * *", "data-engineering", "Questionnaires of the national platform"),
     Family("hospital", "30 0 * * *", "hospital-liaison", "Hospital information systems"),
     Family("checkup", "45 0 * * *", "hospital-liaison", "Check-up centres"),
-    Family("screening_centre", "0 1 * * *", "screening-office", "National screening centres"),
+    Family("screening_centre", "0 1 * * *", "screening-office", "National standardised-screening centres"),
+    Family("free_screening", "15 1 * * *", "screening-office", "National free-screening institutions"),
+    Family("regional_platform", "30 1 * * *", "data-engineering", "Regional health platform (Taiyuan)"),
+    Family("registry", "45 1 * * *", "data-management", "Cancer registry, death registration, population"),
+    Family("programme", "0 2 * * *", "screening-office", "Targets, training and people's decisions"),
 )
 BUILD_OWNER = "data-engineering"
 
