@@ -105,6 +105,8 @@ class Contract(BaseModel):
     `keyed_by_subject`: the record's key is the person together with the key fields.
     `subject` is `local_no` (the organisation's own number identifies the person), `person` (name, ID number and so on),
     `local_no_or_person` (the own number where given), or None (no person in the feed).
+    `source_form` is the programme's form a feed holds; a field's `source_code` is then the form's item: its property, followed by
+    `#` and its place in the form where the form uses the property twice or gives none; several items are separated by ";".
     """
 
     model_config = ConfigDict(frozen=True)
@@ -117,6 +119,7 @@ class Contract(BaseModel):
     subject: Literal["local_no", "person", "local_no_or_person"] | None
     source_families: tuple[str, ...]
     is_form: bool = False
+    source_form: str | None = None
     keyed_by_subject: bool = False
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...] = ()
@@ -199,6 +202,7 @@ def read_contract(path: Path) -> Contract:
         subject=custom.get("subject"),
         source_families=tuple(custom.get("sourceFamilies", ())),
         is_form=custom.get("isForm", False),
+        source_form=custom.get("sourceForm"),
         keyed_by_subject=custom.get("keyedBySubject", False),
         fields=tuple(_field(p) for p in schema["properties"]),
         rules=tuple(_rule(q) for q in schema.get("quality", ())),
