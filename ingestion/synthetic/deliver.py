@@ -17,6 +17,7 @@ from ingestion.synthetic.cells import stream
 from ingestion.synthetic.dialects import delivered_name, dialect
 from ingestion.synthetic.faults import ACCEPTED, CORRECTIONS, KEPT, QUARANTINED, SKIPPED, SUPERSEDED, Batch, faults_of
 from ingestion.synthetic.records import Records
+from ingestion.synthetic.shapes import companions, shaped
 from ingestion.synthetic.truth import Truth
 
 REPEATED_ROWS, BROKEN_ROWS = 0.003, 0.0005
@@ -52,12 +53,16 @@ class Post:
     def deliver(self, made: Records) -> None:
         """Write all deliveries of one feed of one organisation."""
         plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
+        made = shaped(made, mapping)
+        if made.stated is not None:
+            self.truth.stated(made)
         rng, when = stream(self.seed, "deliver", made.organisation, made.feed), np.array(plan["dates"], dtype="datetime64[D]")
         slot = np.searchsorted(when, made.known_on, side="left")
         late = (rng.random(len(made)) < plan["late"]) & (slot < len(when) - 1)
         slot = slot + late
-        self.truth.unique_records[f"{made.organisation} {made.feed}"] = int((slot < len(when)).sum())
-        words = dialect(made, mapping.resolved(made.feed))
+        count = np.ones(len(made), dtype=np.int64) if made.count is None else made.count
+        self.truth.unique_records[f"{made.organisation} {made.feed}"] = int(count[slot < len(when)].sum())
+        words = dialect(made, mapping.resolved(made.feed)) if made.words is None else made.words
         carried = np.empty(0, dtype=np.int64)
         for k, day in enumerate(plan["dates"]):
             due = np.flatnonzero(slot == k)
@@ -100,7 +105,7 @@ class Post:
         ]
         # records that a later delivery puts right
         wrong = np.empty(0, dtype=np.int64)
-        if not is_last and plan["corrected"] and made.feed in CORRECTIONS:
+        if not is_last and plan["corrected"] and made.feed in CORRECTIONS and batch.has(CORRECTIONS[made.feed][0]):
             name, where, make = CORRECTIONS[made.feed]
             wrong = _some(np.flatnonzero(~blocked & where(batch)), plan["corrected"], least, rng)
             self._put(batch, name, wrong, make(batch, wrong))
@@ -157,12 +162,25 @@ class Post:
         names = []
         for part, start in enumerate(parts, 1):
             name = spec["file"].format(date=f"{day:%Y%m%d}") + (f"_{part:02d}" if len(parts) > 1 else "")
+            own, others = companions(feed, table.slice(start, size))
+            for folder, other_table in others.items():
+                writers.write(
+                    self.landing / mapping.source / made.organisation / folder / day.isoformat(),
+                    f"{folder}_{name}",
+                    spec["format"],
+                    other_table,
+                    encoding=encoding,
+                    delimiter=feed.delimiter,
+                    bom=plan.get("bom", False),
+                    sheet=None,
+                    broken={},
+                )
             names.append(
                 writers.write(
                     self._folder(made, mapping, day),
                     name,
                     spec["format"],
-                    table.slice(start, size),
+                    own,
                     encoding=other["encoding"] if is_wrong else encoding,
                     delimiter=feed.delimiter,
                     bom=plan.get("bom", False),

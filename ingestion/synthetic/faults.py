@@ -30,7 +30,11 @@ class Batch:
     delivered: pa.Table
 
     def has(self, field: str) -> bool:
-        return field in self.mapping.columns
+        """Whether the organisation writes the field into a column of this table, one record a row."""
+        column = self.mapping.columns.get(field)
+        if column is None or column.source not in self.delivered.column_names or field not in self.canonical.column_names:
+            return False
+        return column.source not in {made for joined in getattr(self.mapping, "join", ()) for made in joined.made()}
 
     def text(self, field: str, at: np.ndarray | None = None) -> Text:
         """Delivered texts of a field, of all rows or of some."""

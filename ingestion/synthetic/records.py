@@ -20,6 +20,10 @@ class Records:
     person    true person per record, NOBODY where the feed has none
     known_on  day from which the organisation holds the record; it is delivered on the first delivery date from then on
     extra     delivered columns that no canonical field uses
+    words     the rows in the organisation's own words, where a delivered row is not a record; `table` then holds, row by row, the
+              canonical fields that the records of a row have in common
+    count     records in each row, where `words` is given
+    stated    what the report texts say, row by row: truth for tests of the structuring of texts
     """
 
     organisation: str
@@ -28,6 +32,9 @@ class Records:
     person: np.ndarray
     known_on: np.ndarray
     extra: dict[str, Text] = field(default_factory=dict)
+    words: pa.Table | None = None
+    count: np.ndarray | None = None
+    stated: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.person)

@@ -15,7 +15,7 @@ from ingestion.synthetic.calibration import column
 from ingestion.synthetic.cells import Text, dates, missing, pick, whole
 from ingestion.synthetic.life import FIT_NEGATIVE, FIT_POSITIVE, Life
 from ingestion.synthetic.people import People, counties
-from ingestion.synthetic.records import NOBODY
+from ingestion.synthetic.records import NOBODY, Records
 
 PLANTED = pa.schema(
     [
@@ -40,6 +40,36 @@ RECORD_PERSON = pa.schema(
         ("person_no", pa.int32()),
     ]
 )
+REPORT = pa.schema(
+    [
+        ("organisation", pa.string()),
+        ("feed", pa.string()),
+        ("report_no", pa.string()),
+        ("person_no", pa.int32()),
+        ("kind", pa.string()),
+        ("style", pa.int8()),
+        ("finding", pa.string()),
+        ("site", pa.string()),
+        ("laterality", pa.string()),
+        ("category", pa.string()),
+        ("size_mm", pa.float64()),
+        ("width_mm", pa.float64()),
+        ("lesion_count", pa.int32()),
+        ("density", pa.string()),
+        ("histology_code", pa.string()),
+        ("differentiation", pa.string()),
+        ("t_category", pa.string()),
+        ("n_category", pa.string()),
+        ("m_category", pa.string()),
+        ("nodes_positive", pa.int32()),
+        ("nodes_examined", pa.int32()),
+        ("is_affirmed", pa.bool_()),
+        ("is_uncertain", pa.bool_()),
+        ("is_compared", pa.bool_()),
+        ("is_copied", pa.bool_()),
+        ("has_typing_error", pa.bool_()),
+    ]
+)
 REFERENCES = pa.schema([("person_no", pa.int32()), ("organisation", pa.string()), ("local_no", pa.string())])
 
 
@@ -54,6 +84,7 @@ class Truth:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._records = pq.ParquetWriter(folder / "record_person.parquet", RECORD_PERSON, compression="zstd")
+        self._reports: pq.ParquetWriter | None = None
         self._planted: list[pa.Table] = []
         self._references: list[pa.Table] = []
         self.files: list[dict[str, object]] = []
@@ -103,6 +134,23 @@ class Truth:
         ]
         self._planted.append(pa.table(columns, schema=PLANTED))
 
+    def stated(self, made: Records) -> None:
+        """What the texts of reports say, in `report.parquet`: one row per report, null where the text says nothing of it."""
+        given, n = made.stated, len(made)
+        if given is None or n == 0:
+            return
+        known = {
+            "organisation": pa.repeat(pa.scalar(made.organisation), n),
+            "feed": pa.repeat(pa.scalar(made.feed), n),
+            "report_no": made.table["report_no"].combine_chunks(),
+            "person_no": pa.array(made.person.astype(np.int32)),
+            **{name: given[name].combine_chunks() for name in given.column_names},
+        }
+        columns = [known[f.name].cast(f.type) if f.name in known else pa.nulls(n, f.type) for f in REPORT]
+        if self._reports is None:
+            self._reports = pq.ParquetWriter(self.folder / "report.parquet", REPORT, compression="zstd")
+        self._reports.write_table(pa.table(columns, schema=REPORT), row_group_size=1 << 17)
+
     def references(self, organisation: str, person: np.ndarray, local: Text) -> None:
         """An organisation's own numbers of people."""
         table = pa.table([pa.array(person.astype(np.int32)), pa.repeat(pa.scalar(organisation), len(person)), local], schema=REFERENCES)
@@ -111,6 +159,8 @@ class Truth:
     def close(self, people: People, life: Life, *, seed: int, scale: int) -> None:
         """Write the tables about persons, the planted faults and the counts."""
         self._records.close()
+        if self._reports is not None:
+            self._reports.close()
         planted = pa.concat_tables([PLANTED.empty_table(), *self._planted]).sort_by(
             [(name, "ascending") for name in ("organisation", "feed", "delivered_on", "file_name", "row", "field", "fault")]
         )
