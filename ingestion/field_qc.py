@@ -32,6 +32,7 @@ DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y.%m.%d", "%Y年%m月%d日",
 REPAIRS = {"metres_to_cm": ("between 1.0 and 2.3", "* 100", "unit_metres")}
 # Reasons whose value stays in place.
 KEPT = ("comparator", "trailing_text", "unit_metres", "from_id_card", "id_birth_mismatch", "id_sex_mismatch", "translated")
+ALWAYS = "true"
 # Reasons that are no fault at all: they never quarantine a row.
 HARMLESS = (*KEPT, "not_done")
 
@@ -84,14 +85,12 @@ def _in(values: tuple[str, ...]) -> str:
 class Compiled:
     """A compiled check.
 
-    sql        selects `_row`, `_ok`, `_verdicts` (`field:reason|field:reason`, null where nothing is to be said) and, per field, value `f`,
-               comparator `c:f` and delivered text `t:f` (where the contract keeps them) from a relation `src` with the cleaned columns,
-               `_row`, `_file_no` and `_delivered_on`
-    columns    delivered columns it reads
+    sql        selects `_row`, `_part`, `_deleted`, `_ok`, `_verdicts` (`field:reason|field:reason`, null where nothing is to be said) and, per
+               field, value `f`, comparator `c:f` and delivered text `t:f` (where the contract keeps them) from a relation `src` with the cleaned
+               columns, `_row`, `_part`, `_file_no` and `_delivered_on`
     """
 
     sql: str
-    columns: tuple[str, ...]
 
 
 class MissingColumns(ValueError):
@@ -121,13 +120,23 @@ def _coded(text: str, mapping: ColumnMapping) -> str:
     return f"case {text} {branches} else {text} end"
 
 
-def _text(field: Field, mapping: ColumnMapping | None) -> str:
-    """The delivered text."""
+def _text(field: Field, mapping: ColumnMapping | None, *, is_judged: str) -> str:
+    """The delivered text; null in rows whose other fields are not judged."""
     if mapping is None:
         return "cast(null as varchar)"
-    if mapping.constant is not None:
-        return quoted(mapping.constant)
-    return name(mapping.source or field.name)
+    text = quoted(mapping.constant) if mapping.constant is not None else name(mapping.source or field.name)
+    return text if is_judged == ALWAYS else f"case when {is_judged} then {text} end"
+
+
+def needed_when_deleted(checked: Contract, field: Field) -> bool:
+    """Whether a row marked deleted must still have the field: it makes the record's key."""
+    return field.primary_key or (checked.keyed_by_subject and field.subject is not None)
+
+
+def deleted(mapping: FeedMapping) -> str:
+    """SQL condition over the cleaned columns: the source says that the record is deleted."""
+    marked = getattr(mapping, "deleted", None)
+    return f"coalesce({name(marked.column)} in {_in(tuple(marked.values))}, false)" if marked else "false"
 
 
 @cache
@@ -220,16 +229,16 @@ def _in_order(field: Field, mapping: ColumnMapping) -> str | None:
     return None
 
 
-def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_form: bool) -> str:
+def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_form: bool, is_judged: str) -> str:
     """The reason of a field's value, null where it stands as it is."""
     if mapping is None:
-        return "'missing_required'" if field.required else "cast(null as varchar)"
+        return f"case when {is_judged} then 'missing_required' end" if field.required else "cast(null as varchar)"
     text, parsed, match, value = (name(f"{stage}:{field.name}") for stage in ("t", "p", "n", "q"))
     branches: list[tuple[str, str]] = []
     if condition := _in_order(field, mapping):
         branches.append((condition, ""))
     if field.required:
-        branches.append((f"{text} is null", "missing_required"))
+        branches.append((f"{text} is null and {is_judged}", "missing_required"))
     branches.append((f"{text} is null", ""))
     if field.is_numeric:
         branches.append((f"{parsed} is null and {text} in {_in(not_done_words())}", "not_done"))
@@ -322,12 +331,16 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
     """
     used = {f: m for f, m in mapping.columns.items() if m.constant is not None or (m.source or f) in columns}
     missing = [m.source or f for f, m in mapping.columns.items() if f not in used and not m.optional]
+    marked = getattr(mapping, "deleted", None)
+    if marked and marked.column not in columns:
+        missing.append(marked.column)
     if missing:
         raise MissingColumns(missing)
     plain = [f for f in checked.fields if not f.derivation]
     fields = {f.name: f for f in plain}
+    is_judged = {f.name: "not _deleted" if marked and not needed_when_deleted(checked, f) else ALWAYS for f in plain}
 
-    texts = ", ".join(f"{_text(f, used.get(f.name))} as {name(f't:{f.name}')}" for f in plain)
+    texts = ", ".join(f"{_text(f, used.get(f.name), is_judged=is_judged[f.name])} as {name(f't:{f.name}')}" for f in plain)
     parsed = ", ".join(f"{_parsed(f, used.get(f.name), mapping)} as {name(f'p:{f.name}')}" for f in plain)
     parts = "".join(
         f", case when {name(f'p:{f.name}')} is null and {name(f't:{f.name}')} is not null then {_number_parts(f)} end as {name(f'n:{f.name}')}"
@@ -335,7 +348,10 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
         if f.is_numeric and f.name in used
     )
     numbers = "".join(f", {_number(f, used[f.name])} as {name(f'q:{f.name}')}" for f in plain if f.is_numeric and f.name in used)
-    reason = ", ".join(f"{_reason(f, used.get(f.name), synthetic=synthetic, is_form=checked.is_form)} as {name(f'r:{f.name}')}" for f in plain)
+    reason = ", ".join(
+        f"{_reason(f, used.get(f.name), synthetic=synthetic, is_form=checked.is_form, is_judged=is_judged[f.name])} as {name(f'r:{f.name}')}"
+        for f in plain
+    )
     values = ", ".join(f"{_value(f, used.get(f.name))} as {name(f'v:{f.name}')}" for f in plain)
     id_checks = _id_checks(fields)
 
@@ -354,7 +370,8 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
                 match = name(f"n:{f.name}")
                 found = f"coalesce(nullif({match}.pre, ''), nullif({match}.post, ''))"
                 stage_values.append(f"case when {name(f'r:{f.name}')} = 'comparator' then {found} end as {name(f'c:{f.name}')}")
-    broken = "".join(f", coalesce({rule.sql}, false) as {name(f'x:{rule.name}')}" for rule in checked.rules)
+    judged = "not _deleted and " if marked else ""
+    broken = "".join(f", {judged}coalesce({rule.sql}, false) as {name(f'x:{rule.name}')}" for rule in checked.rules)
 
     verdicts, errors = [], []
     flags = [*(f"{name(f's:{f.name}')} is not null" for f in plain), *(name(f"x:{r.name}") for r in checked.rules)]
@@ -388,7 +405,7 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
     cells = ", ".join(map(name, sorted(columns)))
     verdict_list = f"array_to_string(list_filter([{', '.join(verdicts)}], x -> x is not null), '|')"
     sql = f"""
-    select _row, _file_no, _delivered_on, _hash_a, _hash_b, not ({" or ".join(errors) or "false"}) as _ok,
+    select _row, _part, _file_no, _delivered_on, _deleted, _hash_a, _hash_b, not ({" or ".join(errors) or "false"}) as _ok,
         case when {" or ".join(flags)} then {verdict_list} end as _verdicts,
         {", ".join(outputs)}{derived}
     from (select *{broken}
@@ -398,10 +415,10 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
     from (select *{numbers}
     from (select *{parts}
     from (select *, {parsed}
-    from (select _row, _file_no, _delivered_on, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts}
-    from (select *, 'second' as _salt from src)))))))))
+    from (select _row, _part, _file_no, _delivered_on, _deleted, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts}
+    from (select *, {deleted(mapping)} as _deleted, 'second' as _salt from src)))))))))
     """
-    return Compiled(sql, tuple(dict.fromkeys(m.source or f for f, m in used.items() if m.constant is None)))
+    return Compiled(sql)
 
 
 def outcome(feed: str, field: str | None, code: str) -> tuple[str, str, str]:

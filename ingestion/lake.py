@@ -13,7 +13,7 @@ from functools import cache
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table
 
 from infra.settings import Settings
@@ -29,14 +29,18 @@ LINEAGE = pa.schema(
         ("_delivered_on", pa.date32()),
         ("_file", pa.string()),
         ("_row", pa.int64()),
+        ("_part", pa.int32()),
     ]
 )
+# The source says that the record is deleted; only its key counts.
+DELETED = pa.field("_deleted", pa.bool_())
 
 SUPPORT = {
     "quarantine": pa.schema(
         [
             *LINEAGE,
             ("feed", pa.string()),
+            ("record_key", pa.string()),
             ("field", pa.string()),
             ("reason_code", pa.string()),
             ("reason_zh", pa.string()),
@@ -99,7 +103,7 @@ def lake_schema(contract: Contract) -> pa.Schema:
     fields = [pa.field("record_key", pa.string())]
     if contract.subject:
         fields.append(pa.field("identity_id", pa.string()))
-    fields.extend(LINEAGE)
+    fields.extend([*LINEAGE, DELETED])
     for f in contract.lake_fields:
         fields.append(pa.field(f.name, arrow_type(f.type)))
         if f.comparator:
@@ -114,8 +118,8 @@ def raw_schema(contract: Contract) -> pa.Schema:
     return pa.schema(
         [
             *LINEAGE,
+            DELETED,
             ("_status", pa.string()),
-            ("_record_key", pa.string()),
             ("_verdicts", pa.string()),
             ("_seal_layout", pa.string()),
             ("_seal_id", pa.string()),
@@ -148,10 +152,10 @@ def catalogue(settings: Settings) -> Catalog:
 
 
 def table(settings: Settings, namespace: str, name: str, schema: pa.Schema) -> Table:
-    """Load a table, creating it where it is missing."""
+    """Load a table, creating it where it is missing; columns that the schema has gained since are added, null in the rows that are there."""
     found = catalogue(settings)
     try:
-        return found.load_table((namespace, name))
+        return _widened(found.load_table((namespace, name)), schema)
     except NoSuchTableError:
         try:
             return found.create_table(
@@ -161,6 +165,16 @@ def table(settings: Settings, namespace: str, name: str, schema: pa.Schema) -> T
             )
         except TableAlreadyExistsError:
             return found.load_table((namespace, name))
+
+
+def _widened(loaded: Table, schema: pa.Schema) -> Table:
+    while missing := [f for f in schema if f.name not in loaded.schema().column_names]:
+        try:
+            with loaded.update_schema() as update:
+                update.union_by_name(pa.schema(missing))
+        except CommitFailedException:  # another process was quicker
+            loaded.refresh()
+    return loaded
 
 
 def has_batch(loaded: Table, batch_id: str) -> bool:

@@ -30,6 +30,7 @@ from ingestion.readers import OpenedFile, UnreadableFile, open_file
 from ingestion.readers.model import REASONS
 from ingestion.readers.pull import pull
 from ingestion.readers.pull_model import PullFailed
+from ingestion.reshape import Reshaped, Reshaper
 from ingestion.text import scrub
 
 FAMILIES = (
@@ -73,8 +74,13 @@ class FileRejected(Exception):
 
 @dataclass
 class Books:
-    """What became of one file."""
+    """What became of one file: rows delivered = rows of which records were made + rows without a record; records read = accepted + quarantined.
 
+    without_record  rows of which the mapping makes no record of the feed, by reason
+    """
+
+    rows_delivered: int = 0
+    without_record: dict[str, int] = field(default_factory=dict)
     rows_read: int = 0
     accepted: int = 0
     quarantined: int = 0
@@ -90,6 +96,19 @@ class Books:
         self.quarantined += quarantined
         for key, n in rows.counts.get(file_no, {}).items():
             self.counts[key] = self.counts.get(key, 0) + n
+
+    def reshaped(self, delivered: pa.Table, made: Reshaped) -> None:
+        """Enter what reshaping made of rows. Raises RuntimeError where rows are neither records nor said to be without one."""
+        with_record = int(np.count_nonzero(np.diff(made.table["_row"].to_numpy(), prepend=-1)))
+        missing = len(delivered) - with_record - sum(made.without_record.values())
+        if missing:
+            raise RuntimeError(f"reshaping left {missing} of {len(delivered)} rows without a record and without a reason; nothing was stored")
+        for reason, n in made.without_record.items():
+            self.without_record[reason] = self.without_record.get(reason, 0) + n
+
+    @property
+    def rows_without_record(self) -> int:
+        return sum(self.without_record.values())
 
 
 def _digest(*parts: str) -> str:
@@ -176,6 +195,8 @@ def _ledger_row(d: Delivered, books: Books, status: str, batch_id: str, judged_b
         "content_sha256": d.sha256,
         "bytes": d.path.stat().st_size,
         "encoding": books.encoding,
+        "rows_delivered": books.rows_delivered,
+        "rows_without_record": books.rows_without_record,
         "rows_read": books.rows_read,
         "rows_accepted": books.accepted,
         "rows_quarantined": books.quarantined,
@@ -197,7 +218,7 @@ def _refuse_confusing(columns: tuple[str, ...]) -> None:
     lower = [c.lower() for c in columns]
     if len(set(lower)) < len(lower):
         raise UnreadableFile("duplicate_header", "column names differ in upper and lower case only")
-    if {*raw_zone.PLACE, "_seq", "_salt"} & set(lower):
+    if {*raw_zone.PLACE, "_seq", "_salt", "_deleted"} & set(lower):
         raise UnreadableFile("reserved_header", "a column bears a name that the loader uses")
 
 
@@ -243,27 +264,33 @@ class _FeedLoad:
             yield rows
 
     def _tables(self) -> Iterator[pa.Table]:
-        """The delivered cells of all files in turn, with `_row`, `_file_no` and `_delivered_on`."""
+        """The cells of all files' records in turn, with `_row`, `_part`, `_file_no` and `_delivered_on`."""
         self.seq = 0
         self._compiled: dict[tuple[str, ...], field_qc.Compiled] = {}
         self._broken: list[tuple[int, list[tuple[int, str, str]]]] = []
         m = self.feed_mapping
+        reshaper = Reshaper(self.connection, self.settings, self.mapping, self.contract.feed)
         for file_no, delivered in enumerate(self.files):
             try:
                 opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
                 _refuse_confusing(opened.columns)
-                if opened.columns not in self._compiled:
-                    self._compiled[opened.columns] = field_qc.compile_check(self.contract, m, opened.columns, synthetic=self.mapping.synthetic)
+                columns = reshaper.columns(opened.columns)
+                if columns not in self._compiled:
+                    self._compiled[columns] = field_qc.compile_check(self.contract, m, columns, synthetic=self.mapping.synthetic)
                 for batch in opened.batches():
-                    batch = batch.append_column("_file_no", pa.repeat(pa.scalar(file_no, pa.int32()), len(batch)))
-                    yield batch.append_column("_delivered_on", pa.repeat(pa.scalar(delivered.delivered_on, pa.date32()), len(batch)))
+                    made = reshaper.apply(batch, delivered.delivered_on)
+                    self.books[file_no].reshaped(batch, made)
+                    for start in range(0, len(made.table), ROWS_PER_CHUNK):
+                        records = made.table.slice(start, ROWS_PER_CHUNK)
+                        records = records.append_column("_file_no", pa.repeat(pa.scalar(file_no, pa.int32()), len(records)))
+                        yield records.append_column("_delivered_on", pa.repeat(pa.scalar(delivered.delivered_on, pa.date32()), len(records)))
             except UnreadableFile as error:
                 raise FileRejected(delivered, error.code, REASONS[error.code]) from error
             except field_qc.MissingColumns as error:
                 reason = field_qc.reasons()["missing_columns"].name_zh + "：" + "、".join(error.columns)
                 raise FileRejected(delivered, "missing_columns", reason) from error
             books = self.books[file_no]
-            books.encoding, books.findings = opened.encoding, [f.code for f in opened.findings]
+            books.encoding, books.findings, books.rows_delivered = opened.encoding, [f.code for f in opened.findings], opened.rows_read
             books.unmapped = raw_zone.unmapped_columns(m, opened.columns)
             if opened.broken:
                 self._broken.append((file_no, [(b.row, b.code, b.text) for b in opened.broken]))
@@ -273,23 +300,20 @@ class _FeedLoad:
         columns = tuple(c for c in delivered.column_names if c not in raw_zone.PLACE)
         connection.register("src", field_qc.cleaned(delivered, self.feed_mapping.null_values or ()))
         checked = connection.execute(self._compiled[columns].sql).to_arrow_table()
-        for place in ("_row", "_file_no"):
+        for place in ("_row", "_part", "_file_no"):
             if not checked[place].equals(delivered[place]):
                 raise RuntimeError(f"feed {self.contract.feed}: the check returned rows in another order; nothing was stored")
         checked = checked.append_column("_seq", pa.array(np.arange(self.seq, self.seq + len(checked))))
         self.seq += len(checked)
         checked = checked.append_column("_duplicate", pa.array(self._duplicates(checked)))
-        good = pc.and_(checked["_ok"], pc.invert(checked["_duplicate"]))
         identity = known_name = pa.nulls(len(checked), pa.string())
         if self.contract.subject:
             connection.register("checked", checked)
             connection.register("origin", raw_zone.origin_table(self.origins))
-            accepted = "(select c.*, o._batch from checked as c inner join origin as o using (_file_no) where _ok and not _duplicate)"
+            relation = "(select c.*, _ok and not _duplicate as _accepted, o._batch from checked as c inner join origin as o using (_file_no))"
             with vault.opened(self.settings, connection):
-                found = vault.identify(connection, self.contract, self.files[0].organisation, accepted)
-            mask = good.combine_chunks()
-            identity = pc.replace_with_mask(identity, mask, found["identity_id"].combine_chunks())
-            known_name = pc.replace_with_mask(known_name, mask, found["person_name"].combine_chunks())
+                found = vault.identify(connection, self.contract, self.files[0].organisation, relation)
+            identity, known_name = found["identity_id"], found["person_name"]
         checked = checked.append_column("identity_id", identity).append_column("_known_name", known_name)
         rows = raw_zone.rows_of_chunk(connection, self.contract, self.feed_mapping, self.origins, delivered, checked, self.key)
         self._enter(rows)
@@ -556,6 +580,11 @@ def _check_results(run_id: str, load: _FeedLoad, day: date, batch_id: str) -> It
         }  # fmt: skip
 
     yield row("rows_quarantined", None, "逐行质控：隔离的行", "info", read, quarantined)
+    delivered, reasons = sum(b.rows_delivered for b in all_books), sorted({r for b in all_books for r in b.without_record})
+    for reason in reasons:
+        said = field_qc.reasons()[reason].name_zh if reason in field_qc.reasons() else reason
+        n = sum(b.without_record.get(reason, 0) for b in all_books)
+        yield row(f"without_record_{reason}", None, f"按映射不构成本表记录的行：{said}", "info", delivered, n)
     for (column, code), n in sorted(counts.items()):
         if code == "translated":
             continue
@@ -570,16 +599,19 @@ def _check_results(run_id: str, load: _FeedLoad, day: date, batch_id: str) -> It
         yield row("unmapped_column", column, "文件中有映射未说明的列（已加密留存于原始区）", "warning", len(all_books), failed)
 
 
+COUNTED = ("rows_delivered", "rows_without_record", "rows_read", "rows_accepted", "rows_quarantined")
+
+
 def summary(settings: Settings, organisation: str) -> dict[str, Any]:
-    """Books of an organisation from the ledger: per feed files, rows_read, rows_accepted, rows_quarantined, and files rejected or repeated."""
+    """Books of an organisation from the ledger: per feed files, rows and records, and files rejected or repeated."""
     feeds: dict[str, dict[str, int]] = {}
     for row in ops.rows(settings.ops_url, ops.file_ledger, ops.file_ledger.c.organisation == organisation):
-        books = feeds.setdefault(row["feed"], dict.fromkeys(("files", "rejected", "duplicate", "rows_read", "rows_accepted", "rows_quarantined"), 0))
+        books = feeds.setdefault(row["feed"], dict.fromkeys(("files", "rejected", "duplicate", *COUNTED), 0))
         books["files"] += 1
         if row["status"] != "loaded":
             books[row["status"]] += 1
-        for key in ("rows_read", "rows_accepted", "rows_quarantined"):
-            books[key] += row[key]
+        for key in COUNTED:
+            books[key] += row[key] or 0
     return {"organisation": organisation, "feeds": feeds}
 
 

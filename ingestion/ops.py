@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Date,
@@ -27,10 +28,13 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     make_url,
     select,
 )
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateColumn
 
 metadata = MetaData()
 
@@ -47,7 +51,9 @@ file_ledger = Table(
     Column("content_sha256", String(64), nullable=False, index=True),
     Column("bytes", BigInteger, nullable=False),
     Column("encoding", String(40)),
-    Column("rows_read", BigInteger, nullable=False),
+    Column("rows_delivered", BigInteger, comment="data rows of the file; null for files loaded before this was counted"),
+    Column("rows_without_record", BigInteger, comment="of these, rows of which the mapping makes no record of the feed"),
+    Column("rows_read", BigInteger, nullable=False, comment="records made of the other rows: accepted + quarantined"),
     Column("rows_accepted", BigInteger, nullable=False),
     Column("rows_quarantined", BigInteger, nullable=False),
     Column("status", String(20), nullable=False, comment="loaded, duplicate or rejected"),
@@ -96,6 +102,51 @@ check_result = Table(
     Column("checked_at", DateTime(timezone=True), nullable=False),
 )
 
+defect = Table(
+    "defect",
+    metadata,
+    Column("defect_id", String(32), primary_key=True, comment="hash of organisation, feed, record (or file, row and part), field and reason"),
+    Column("source", String(40), nullable=False),
+    Column("organisation", String(40), nullable=False, index=True),
+    Column("feed", String(60), nullable=False),
+    Column("kind", String(10), nullable=False, comment="row (quarantined), value (set aside or repaired), file (rejected) or batch (held)"),
+    Column("record", String(32), comment="hash of the record's key; null where the row has none"),
+    Column("file_name", Text, nullable=False, comment="file of the last occurrence"),
+    Column("delivered_on", Date, nullable=False, comment="delivery of the last occurrence"),
+    Column("row", BigInteger),
+    Column("part", Integer),
+    Column("field", String(120)),
+    Column("reason_code", String(120), nullable=False),
+    Column("reason_zh", Text, nullable=False),
+    Column("severity", String(10), nullable=False, comment="error or warning"),
+    Column("value_class", String(20), nullable=False),
+    Column("batch_id", String(32), nullable=False, comment="batch of the last occurrence"),
+    Column("load_no", Integer, nullable=False),
+    Column("first_seen", Date, nullable=False, comment="delivery of the first occurrence"),
+    Column("returned_on", Date, nullable=False, comment="business date on which the organisation is told; the deadline counts from it"),
+    Column("deadline", Date, nullable=False),
+    Column("state", String(12), nullable=False, index=True, comment="open, overdue, closed or withdrawn"),
+    Column("closed_on", Date),
+    Column("closed_by", String(32), comment="batch that answered"),
+)
+
+defect_batch = Table(
+    "defect_batch",
+    metadata,
+    Column("batch_id", String(32), primary_key=True, comment="a batch, or a rejected file, whose defects are in the store"),
+    Column("looked_at_on", Date, nullable=False),
+)
+
+defect_return = Table(
+    "defect_return",
+    metadata,
+    Column("organisation", String(40), primary_key=True),
+    Column("returned_on", Date, nullable=False),
+    Column("content", String(64), nullable=False, comment="hash of what the files say; they are written again when it changes"),
+    Column("file", Text, nullable=False, comment="path of the workbook under LAKEHOUSE_HOME"),
+    Column("written_at", DateTime(timezone=True), nullable=False),
+)
+
 run_step = Table(
     "run_step",
     metadata,
@@ -141,7 +192,28 @@ def engine(url: str) -> Engine:
             connection.execute("pragma journal_mode = wal")
 
     metadata.create_all(made)
+    _add_missing_columns(made)
     return made
+
+
+def _add_missing_columns(made: Engine) -> None:
+    """A store from before a column was thought of gets it, empty; other changes of a table need a store of its own."""
+    for table in metadata.sorted_tables:
+        missing = _missing(made, table)
+        for column in missing:
+            if not column.nullable and column.server_default is None:
+                raise RuntimeError(f"the operations store lacks {table.name}.{column.name}, which cannot be empty; rebuild LAKEHOUSE_HOME")
+            try:
+                with made.begin() as connection:
+                    connection.execute(DDL(f"alter table {table.name} add column {CreateColumn(column).compile(dialect=made.dialect)}"))
+            except DBAPIError:  # another process was quicker
+                if column.name in {c.name for c in _missing(made, table)}:
+                    raise
+
+
+def _missing(made: Engine, table: Table) -> list[Column]:
+    there = {c["name"] for c in inspect(made).get_columns(table.name)}
+    return [c for c in table.columns if c.name not in there]
 
 
 @contextmanager

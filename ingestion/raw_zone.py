@@ -21,7 +21,7 @@ SAFE_TEXT = "^[<>≥≤+\\-−./:：,， %~^*0-9]{0,20}$"
 LEADING_NUMBER = "^([<>≥≤]?\\s*[0-9]{1,6}(?:\\.[0-9]{1,4})?)\\s*[^0-9]{1,12}$"
 MASKED = scrub.MASKED_CELL
 # What the loader adds to the delivered columns of a chunk.
-PLACE = ("_row", "_file_no", "_delivered_on")
+PLACE = ("_row", "_part", "_file_no", "_delivered_on")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Origin:
     file_name: str
 
 
-# Lineage columns of a row, from `origin`, in the order of lake.LINEAGE; `_row` follows.
+# Lineage columns of a row, from `origin`, in the order of lake.LINEAGE; `_row` and `_part` follow.
 LINEAGE = "o._source, o._organisation, o._batch, o._delivered_on, o._file"
 
 
@@ -101,6 +101,10 @@ def _delivered(mapping: FeedMapping, field: Field, columns: tuple[str, ...]) -> 
     return column if column in columns else None
 
 
+# The key of a quarantined row is told where it looks like one: a row whose cells have shifted may have anything there.
+OPEN_KEY = "[\\x21-\\x7e]*"
+
+
 def _record_key(contract: Contract, organisation: str) -> str:
     parts = [quoted(organisation)]
     if contract.keyed_by_subject:
@@ -151,6 +155,8 @@ def _sealed(contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]) 
 def unmapped_columns(mapping: FeedMapping, columns: tuple[str, ...]) -> list[str]:
     """Delivered columns that the mapping neither uses nor ignores."""
     mapped = {m.source or f for f, m in mapping.columns.items() if m.constant is None}
+    if marked := getattr(mapping, "deleted", None):
+        mapped.add(marked.column)
     return [c for c in columns if c not in mapped and c not in mapping.ignore]
 
 
@@ -186,12 +192,13 @@ def rows_of_chunk(
     connection.register("checked", checked)
     identity = "identity_id, " if contract.subject else ""
     lake_rows = connection.execute(
-        f"select {_record_key(contract, origins[0].organisation)} as record_key, {identity}_row, {_lake_columns(contract)}, _file_no"
+        f"select {_record_key(contract, origins[0].organisation)} as record_key, {identity}_row, _part, _deleted, {_lake_columns(contract)},"
+        " _file_no, _seq"
         " from checked where _ok and not _duplicate"
     ).to_arrow_table()
     lake_rows = _with_lineage(lake_rows, lineage)
     connection.register("lake_rows", lake_rows)
-    quarantine, answers, counts = _exceptions(connection, contract, mapping, columns)
+    quarantine, answers, counts = _exceptions(connection, contract, mapping, columns, origins[0].organisation)
     accepted_rows = _per_file(lake_rows["_file_no"])
     quarantined = {n: total - accepted_rows.get(n, 0) for n, total in _per_file(checked["_file_no"]).items()}
     raw_rows = _raw_rows(contract, mapping, columns, delivered, checked, lineage, key)
@@ -199,7 +206,7 @@ def rows_of_chunk(
 
 
 def _with_lineage(rows: pa.Table, lineage: pa.Table) -> pa.Table:
-    """Rows with the lineage columns of their files, but for `_row`, which they have."""
+    """Rows with the lineage columns of their files, but for `_row` and `_part`, which they have."""
     for column in lineage.column_names:
         if column != "_file_no":
             values = lineage[column].combine_chunks().take(rows["_file_no"])
@@ -234,6 +241,8 @@ def _raw_rows(
     n = len(delivered)
     rows = {
         "_row": delivered["_row"],
+        "_part": delivered["_part"],
+        "_deleted": checked["_deleted"],
         "_file_no": delivered["_file_no"],
         "_status": pc.if_else(pc.and_(checked["_ok"], pc.invert(duplicate)), "accepted", "quarantined"),
         "_verdicts": verdicts,
@@ -295,15 +304,16 @@ def _seal_cells(rows: pa.Table, key: bytes) -> pa.Table:
 
 
 def _exceptions(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, mapping: FeedMapping, columns: tuple[str, ...]
+    connection: duckdb.DuckDBPyConnection, contract: Contract, mapping: FeedMapping, columns: tuple[str, ...], organisation: str
 ) -> tuple[pa.Table, pa.Table, dict[int, dict[tuple[str, str], int]]]:
     """Quarantine pointers, answers not accepted as they stand, and how often each field:reason occurred in each file."""
     connection.execute(
         """
         create or replace temp table verdict as
-        select _seq, _row, _file_no, _ok and not _duplicate as is_accepted, nullif(split_part(v, ':', 1), '') as field, split_part(v, ':', 2) as code
+        select _seq, _row, _part, _file_no, _ok and not _duplicate as is_accepted,
+            nullif(split_part(v, ':', 1), '') as field, split_part(v, ':', 2) as code
         from (
-            select _seq, _row, _file_no, _ok, _duplicate,
+            select _seq, _row, _part, _file_no, _ok, _duplicate,
                 unnest(string_split(case when _duplicate then concat_ws('|', ':duplicate_row', _verdicts) else _verdicts end, '|')) as v
             from checked where _verdicts is not null or _duplicate
         )
@@ -333,16 +343,19 @@ def _exceptions(
     connection.execute(f"create or replace temp table said as {long(listed, 'delivered as d', 'raw_value')}")
     connection.execute(f"create or replace temp table meant as {long(values, 'checked as c', 'standard_value')}")
     connection.execute(f"create or replace temp table compared as {long(comparators, 'checked as c', 'comparator')}")
+    key = _record_key(contract, organisation)
+    is_open = f"regexp_full_match({key}, {quoted(OPEN_KEY)}) and not {scrub.is_id_number(key)}"
     identifying = ", ".join(quoted(f.name) for f in contract.fields if f.sealed) or "''"
     quarantine = connection.execute(
         f"""
-        select {LINEAGE}, v._row, {quoted(contract.feed)} as feed, v.field, v.code as reason_code, m.reason_zh, m.severity,
+        select {LINEAGE}, v._row, v._part, {quoted(contract.feed)} as feed, k.record_key, v.field, v.code as reason_code, m.reason_zh, m.severity,
             case
                 when v.field is null then 'row' when v.field in ({identifying}) then 'identifying' else {value_class("s.raw_value")}
             end as value_class
         from verdict as v inner join meaning as m on m.code = v.code and m.field is not distinct from v.field
         inner join origin as o on o._file_no = v._file_no
         left join said as s on s._seq = v._seq and s.field = v.field
+        left join (select _seq, case when {is_open} then {key} end as record_key from checked where not _ok or _duplicate) as k on k._seq = v._seq
         where not v.is_accepted and m.outcome not in ('kept', 'translated')
         order by v._seq, v.field, v.code
         """
@@ -350,9 +363,9 @@ def _exceptions(
     translations = "true" if contract.is_form else "v.code is distinct from 'translated'"
     answers = connection.execute(
         f"""
-        with row_state as (select _seq, _row, _file_no, bool_and(is_accepted) as is_accepted from verdict group by all),
+        with row_state as (select _seq, _row, _part, _file_no, bool_and(is_accepted) as is_accepted from verdict group by all),
         first_verdict as (select _seq, field, min(code) as code from verdict where field is not null group by all)
-        select {LINEAGE}, r._row, {quoted(contract.feed)} as feed, k.record_key, s.field, {safe_text("s.raw_value")} as raw_value,
+        select {LINEAGE}, r._row, r._part, {quoted(contract.feed)} as feed, k.record_key, s.field, {safe_text("s.raw_value")} as raw_value,
             case when r.is_accepted then {safe_standard("m.standard_value", contract)} end as standard_value, p.comparator,
             case when not r.is_accepted then 'quarantined' else coalesce(w.outcome, 'kept') end as verdict,
             v.code as reason_code, w.reason_zh, r.is_accepted as is_row_accepted
@@ -362,7 +375,7 @@ def _exceptions(
         left join meaning as w on w.code = v.code and w.field = v.field
         left join meant as m on m._seq = s._seq and m.field = s.field
         left join compared as p on p._seq = s._seq and p.field = s.field
-        left join lake_rows as k on k._row = r._row and k._file_no = r._file_no
+        left join lake_rows as k on k._seq = r._seq
         where (v.code is not null or not r.is_accepted) and trim(s.raw_value) <> '' and {translations}
         order by r._seq, s.field
         """
@@ -383,6 +396,8 @@ def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tup
     from_origin = origin_table([origin]).take(pa.array([0] * n, pa.int64())).drop_columns("_file_no")
     columns = dict(zip(from_origin.column_names, from_origin.columns, strict=True)) | {
         "_row": pa.array([r for r, _, _ in rows], pa.int64()),
+        "_part": pa.array([0] * n, pa.int32()),
+        "_deleted": pa.array([False] * n),
         "_status": pa.array(["quarantined"] * n),
         "_verdicts": pa.array([f":{code}" for _, code, _ in rows]),
         "_seal_layout": pa.array([SEPARATORS[0] + "\n?line"] * n),
@@ -393,8 +408,9 @@ def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tup
     raw = pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in schema], schema=schema)
     pointers = pa.table(
         {
-            **{k: columns[k] for k in (*from_origin.column_names, "_row")},
+            **{k: columns[k] for k in (*from_origin.column_names, "_row", "_part")},
             "feed": [contract.feed] * n,
+            "record_key": pa.nulls(n, pa.string()),
             "field": pa.nulls(n, pa.string()),
             "reason_code": [code for _, code, _ in rows],
             "reason_zh": [outcome(contract.feed, None, code)[2] for _, code, _ in rows],

@@ -93,9 +93,11 @@ def subject_columns(contract: Contract) -> dict[str, str]:
 
 
 def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, relation: str) -> pa.Table:
-    """Give every row of a checked relation its identity, issuing new ones, and keep what the rows claim.
+    """Give every accepted row of a checked relation its identity, issuing new ones, and keep what these rows claim.
 
-    The relation holds `_seq` (place of the row), `_batch`, `_delivered_on` and the contract's fields; the vault must be attached.
+    The relation holds `_seq` (place of the row), `_batch`, `_delivered_on`, `_accepted`, `_deleted` and the contract's fields; the vault must be
+    attached. A row not accepted, or marked deleted where the key is not the person's, gets the identity that is there or none; a row marked
+    deleted claims nothing.
     Returns `identity_id` and `person_name` as known for the identity (to scrub texts with), in the order of `_seq`.
     """
     columns = subject_columns(contract)
@@ -103,10 +105,13 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
     local_key = f'"{local.name}"' if local and contract.subject != "person" else "cast(null as varchar)"
     key_fields = " || '|' || ".join(f"""coalesce(cast("{f.name}" as varchar), '')""" for f in contract.primary_key)
     demographic = _demographic(columns)
+    key_is_person = contract.keyed_by_subject or any(not f.in_lake for f in contract.primary_key)
+    issued = "true" if key_is_person else "not _deleted"
     connection.execute(
         f"""
         create or replace temp table subject as
-        select _seq, _batch as batch_id, _delivered_on as delivered_on, {", ".join(f"{e} as {a}" for a, e in columns.items())}, demographic,
+        select _seq, _accepted and ({issued}) as is_issued, _accepted and not _deleted as claims, _batch as batch_id,
+            _delivered_on as delivered_on, {", ".join(f"{e} as {a}" for a, e in columns.items())}, demographic,
             case
                 when local_no is not null then 'local' when {columns["id_card_no"]} is not null then 'id_card'
                 when demographic is not null then 'demographic' else 'record'
@@ -122,7 +127,8 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
     connection.execute(
         """
         create or replace temp table subject_key as
-        select kind, organisation, key, min(_seq) as place, min(delivered_on) as first_seen from subject group by all
+        select kind, organisation, key, min(_seq) as place, min(delivered_on) as first_seen from subject
+        where is_issued group by all
         """
     )
     same = "i.kind = s.kind and i.organisation = s.organisation and i.key = s.key"
@@ -137,8 +143,11 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
     connection.execute(
         f"""
         create or replace temp table identified as
-        with known as (select s.kind, s.organisation, s.key, i.identity_id from subject_key as s inner join vault.identity as i on {same})
-        select s.*, known.identity_id from subject as s inner join known using (kind, organisation, key)
+        with known as (
+            select s.kind, s.organisation, s.key, i.identity_id
+            from (select distinct kind, organisation, key from subject) as s inner join vault.identity as i on {same}
+        )
+        select s.*, known.identity_id from subject as s left join known using (kind, organisation, key)
         """
     )
     if set(columns.values()) - UNSAID:
@@ -150,7 +159,7 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
                 select identity_id, id_card_no, demographic, person_name, sex_code, birth_date, mobile_phone, residence_address,
                     $organisation as organisation, delivered_on,
                     max(_seq) + (select coalesce(max(position), -1) + 1 from vault.claim) as position, batch_id, false as linked
-                from identified where {stated} group by all
+                from identified where claims and {stated} group by all
             ) as c
             anti join vault.claim as v on v.identity_id = c.identity_id and v.organisation = c.organisation and v.delivered_on = c.delivered_on
                 and v.id_card_no is not distinct from c.id_card_no and v.demographic is not distinct from c.demographic
@@ -166,7 +175,7 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
         from identified as d
         left join (
             select identity_id, arg_max(person_name, (delivered_on, position)) as person_name from vault.claim
-            where identity_id in (select identity_id from identified where person_name is null) group by all
+            where identity_id in (select identity_id from identified where person_name is null and identity_id is not null) group by all
         ) as n on n.identity_id = d.identity_id
         order by d._seq
         """

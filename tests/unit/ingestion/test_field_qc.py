@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from types import SimpleNamespace
 
 import duckdb
 import pyarrow as pa
@@ -16,10 +17,11 @@ from ingestion.mappings import FeedMapping
 DELIVERED_ON = date(2024, 12, 31)
 
 
-def check(feed: str, row: dict[str, str | None], columns: dict | None = None) -> dict:
+def check(feed: str, row: dict[str, str | None], columns: dict | None = None, deleted: object = None) -> dict:
     """One row through the compiled check of a feed."""
-    mapping = FeedMapping(columns=columns or {name: name for name in row})
-    table = pa.table({**{k: pa.array([v], pa.string()) for k, v in row.items()}, "_row": [1], "_file_no": [0], "_delivered_on": [DELIVERED_ON]})
+    mapping = FeedMapping(columns=columns or {name: name for name in row}).model_copy(update={"deleted": deleted})
+    place = {"_row": [1], "_part": [0], "_file_no": [0], "_delivered_on": [DELIVERED_ON]}
+    table = pa.table({**{k: pa.array([v], pa.string()) for k, v in row.items()}, **place})
     compiled = field_qc.compile_check(contract(feed), mapping, tuple(row), synthetic=True)
     connection = duckdb.connect()
     connection.register("src", field_qc.cleaned(table, ("", "NULL")))
@@ -103,6 +105,29 @@ def test_every_reason_of_a_row_is_given_not_the_first_alone() -> None:
         "visit_start_date:not_a_date",
     }
     assert not row["_ok"]
+
+
+DELETED = SimpleNamespace(column="zt", values=("作废",))
+
+
+def test_a_row_marked_deleted_needs_only_its_key() -> None:
+    columns = {"surgery_no": "no", "patient_no": "pid", "surgery_date": "day"}
+    gone = check("surgery", {"no": "1", "pid": None, "day": "never", "zt": "作废"}, columns, DELETED)
+    assert (gone["_deleted"], gone["_ok"], gone["_verdicts"], gone["surgery_date"]) == (True, True, None, None)
+    there = check("surgery", {"no": "1", "pid": None, "day": "never", "zt": "有效"}, columns, DELETED)
+    assert (there["_deleted"], there["_ok"]) == (False, False)
+    nameless = check("surgery", {"no": None, "pid": None, "day": None, "zt": "作废"}, columns, DELETED)
+    assert (nameless["_ok"], nameless["_verdicts"]) == (False, "surgery_no:missing_required")
+
+
+def test_a_row_marked_deleted_needs_its_person_where_the_key_is_the_persons() -> None:
+    row = check("questionnaire", {"survey_date": "2024-05-06", "sex_code": "x", "height_cm": "x", "zt": "作废"}, None, DELETED)
+    assert row["_verdicts"] == "sex_code:not_in_code_list"
+
+
+def test_a_file_without_the_column_that_marks_deletions_lacks_a_column() -> None:
+    with pytest.raises(field_qc.MissingColumns, match="zt"):
+        check("surgery", {"surgery_no": "1", "patient_no": "p", "surgery_date": "2024-05-06"}, None, DELETED)
 
 
 def test_codes_of_the_organisation_become_canonical_codes() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from infra.settings import Settings
 from ingestion import lake, load, ops, raw_zone, sealing
 from ingestion.readers.pull_model import PullFailed
+from ingestion.reshape import Reshaped, Reshaper
 from tests.unit.ingestion.lakehouse import ask, load_all
 
 SURGERY = {"columns": {"surgery_no": "流水号", "patient_no": "病案号", "surgery_date": "日期", "procedure_name": "术式"}}
@@ -52,6 +56,87 @@ def test_a_repeated_row_is_quarantined_once_and_the_first_stays(settings: Settin
     load_all(settings)
     assert books(settings) == [("s.csv", "loaded", None, 3, 2, 1)]
     assert ask(settings, "select _row, reason_code, value_class from quarantine") == [(2, "duplicate_row", "row")]
+
+
+class _Halves(Reshaper):
+    """Two records of every row, told apart by their number; rows of procedure `-` are no operations."""
+
+    def apply(self, batch: pa.Table, delivered_on: date) -> Reshaped:
+        kept = batch.filter(pc.not_equal(batch["术式"], "-"))
+        table = kept.take([i // 2 for i in range(2 * len(kept))])
+        part = pa.array([0, 1] * len(kept), pa.int32())
+        number = pc.binary_join_element_wise(table["流水号"], part.cast(pa.string()), ".")
+        table = table.set_column(0, "流水号", number).append_column("_part", part)
+        return Reshaped(table, {"other_kind": len(batch) - len(kept)})
+
+
+@pytest.mark.usefixtures("hospital")
+def test_rows_are_booked_as_delivered_and_their_records_as_read(
+    settings: Settings, land: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "Reshaper", _Halves)
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n2,a,2024-05-01,-\n3,,2024-05-01,y\n4,a\n")
+    load_all(settings)
+    ledger = ops.rows(settings.ops_url, ops.file_ledger)[0]
+    assert [ledger[k] for k in ("rows_delivered", "rows_without_record", "rows_read", "rows_accepted", "rows_quarantined")] == [4, 1, 5, 2, 3]
+    assert ask(settings, "select record_key, _row, _part, _deleted from surgery order by 1") == [("H1|1.0", 1, 0, False), ("H1|1.1", 1, 1, False)]
+    quarantined = ask(settings, "select _row, _part, record_key, reason_code from quarantine order by 1, 2")
+    assert quarantined == [
+        (3, 0, "H1|3.0", "missing_required"),
+        (3, 1, "H1|3.1", "missing_required"),
+        (4, 0, None, "column_count"),
+    ]
+    assert ask(settings, "select examined, failed, verdict from check_result where rule = 'without_record_other_kind'") == [(4, 1, "pass")]
+    raw = lake.table(settings, lake.RAW, "surgery", lake.raw_schema(load.contract("surgery"))).scan().to_arrow()
+    assert sorted(zip(raw["_row"].to_pylist(), raw["_part"].to_pylist(), strict=True)) == [(1, 0), (1, 1), (3, 0), (3, 1), (4, 0)]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_row_that_reshaping_loses_without_a_word_stops_the_load(
+    settings: Settings, land: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forgetful(_Halves):
+        def apply(self, batch: pa.Table, delivered_on: date) -> Reshaped:
+            return Reshaped(super().apply(batch, delivered_on).table, {})
+
+    monkeypatch.setattr(load, "Reshaper", Forgetful)
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n2,a,2024-05-01,-\n")
+    with pytest.raises(RuntimeError, match="1 of 2 rows"):
+        load_all(settings)
+    assert books(settings) == []
+
+
+@pytest.mark.usefixtures("hospital")
+def test_the_key_of_a_quarantined_record_is_told_unless_it_may_be_a_person(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "S1,,2024-05-01,x\n欧阳锋,,2024-05-01,x\n,,2024-05-01,x\n")
+    load_all(settings)
+    assert ask(settings, "select distinct _row, record_key from quarantine order by 1") == [(1, "H1|S1"), (2, None), (3, None)]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_quarantined_record_keyed_by_its_person_has_the_key_of_a_person_known_already(settings: Settings, land: Callable[..., Path]) -> None:
+    twice = "77,诸葛青,,1949-12-31,2,13912345678\n" * 2 + "78,,,,,\n" * 2
+    land("hospital/H1/patient/2024-12-31/p.csv", "no,xm,zjhm,csrq,xb,sjhm\n" + twice)
+    load_all(settings)
+    keys = ask(settings, "select record_key from patient order by 1")
+    assert ask(settings, "select record_key from quarantine where reason_code = 'duplicate_row' order by 1") == keys
+    assert len(keys) == 2
+
+
+def test_a_table_gains_the_columns_that_its_schema_has_gained(settings: Settings) -> None:
+    first, now = pa.schema([("a", pa.string())]), pa.schema([("b", pa.int32()), ("a", pa.string())])
+    lake.append(lake.table(settings, lake.LAKE, "t", first), "x", [pa.table({"a": ["1"]}, schema=first)])
+    lake.append(lake.table(settings, lake.LAKE, "t", now), "y", [pa.table({"b": [2], "a": ["2"]}, schema=now)])
+    assert sorted(lake.table(settings, lake.LAKE, "t", now).scan().to_arrow().to_pylist(), key=str) == [{"a": "1", "b": None}, {"a": "2", "b": 2}]
+
+
+def test_an_operations_store_from_before_a_column_gains_it(settings: Settings, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    ops.engine(url)
+    with ops.transaction(url) as connection:
+        connection.exec_driver_sql("alter table file_ledger drop column rows_delivered")
+    ops.engine.cache_clear()
+    assert ops.rows(url, ops.file_ledger) == []
 
 
 @pytest.mark.usefixtures("hospital")
