@@ -49,6 +49,11 @@ REASONS = {
     "zip_slip": "压缩包内的文件路径不安全",
     "zip_bomb": "压缩比或解压后大小异常",
     "nested_zip": "压缩包内含压缩包",
+    "missing_join_table": "缺少需要关联的表",
+    "join_columns_missing": "关联表缺少所需的列",
+    "join_table_unreadable": "需要关联的表无法读取",
+    "join_key_repeated": "关联表的关联键对应多行",
+    "made_column": "映射新增的列与文件中的列重名",
 }
 """Reason code of a file that goes whole to quarantine -> what staff read."""
 
