@@ -25,12 +25,12 @@ from infra.settings import Settings
 from ingestion import duck, field_qc, lake, ops, raw_zone, sealing
 from ingestion.contracts import Contract, contract, contracts
 from ingestion.identity import vault
-from ingestion.mappings import FeedMapping, Mapping, UnknownOrganisation, all_mappings, load_mapping
+from ingestion.mappings import FeedMapping, Mapping, UnknownOrganisation, all_mappings, feed_of, load_mapping
 from ingestion.readers import OpenedFile, UnreadableFile, open_file
 from ingestion.readers.model import REASONS
 from ingestion.readers.pull import pull
 from ingestion.readers.pull_model import PullFailed
-from ingestion.reshape import Reshaped, Reshaper
+from ingestion.reshape import Reshaped, Reshaper, Unjoinable, joined_deliveries
 from ingestion.text import scrub
 
 FAMILIES = (
@@ -49,7 +49,7 @@ IGNORED_ENDINGS = (".part", ".tmp", ".crc", ".ok")
 
 @dataclass(frozen=True)
 class Delivered:
-    """One file in the landing folder, seen as one canonical feed (None where nobody says which)."""
+    """One file in the landing folder, seen as one canonical feed (None where nobody says which); `entry` is the mapping's table of that feed."""
 
     source: str
     organisation: str
@@ -58,10 +58,11 @@ class Delivered:
     delivered_on: date
     path: Path
     sha256: str
+    entry: str = ""
 
     @property
     def ledger_id(self) -> str:
-        return _digest(self.organisation, self.feed or self.folder, self.delivered_on.isoformat(), self.path.name, self.sha256)
+        return _digest(self.organisation, self.entry or self.feed or self.folder, self.delivered_on.isoformat(), self.path.name, self.sha256)
 
 
 class FileRejected(Exception):
@@ -170,17 +171,31 @@ def deliveries(settings: Settings, family: str, organisation: str, mapping: Mapp
     found = []
     root = settings.extracts / family / organisation
     for folder in sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else ():
-        feeds: tuple[str | None, ...] = (mapping.feeds_in_folder(folder.name) if mapping else ()) or (None,)
         for delivered_on, path in _dated_files(folder):
+            entries = mapping.feeds_in_folder(folder.name, path.name) if mapping else ()
             digest = _sha256(path)
-            found.extend(Delivered(family, organisation, folder.name, feed, delivered_on, path, digest) for feed in feeds)
+            found.extend(
+                Delivered(family, organisation, folder.name, feed_of(entry) or None, delivered_on, path, digest, entry) for entry in entries or ("",)
+            )
     order = {name: (c.subject_field("name") is None, i) for i, (name, c) in enumerate(contracts().items())}
     return sorted(found, key=lambda d: (order.get(d.feed or "", (True, 99)), d.delivered_on, d.folder, d.path.name))
 
 
-def _judged_by(mapping: Mapping | None, feed: str | None) -> str:
-    said = mapping.feeds[feed].model_dump_json() + contract(feed).model_dump_json() if mapping and feed else ""
+def _judged_by(settings: Settings, mapping: Mapping | None, d: Delivered) -> str:
+    """Hash of what decides about a file: mapping, contract, and the deliveries of the tables it is joined with."""
+    said = ""
+    if mapping and d.feed:
+        said = mapping.said(d.entry) + contract(d.feed).model_dump_json() + joined_deliveries(settings, mapping, d.entry, d.delivered_on)
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _entry_of(row: dict[str, Any], mapping: Mapping | None) -> str:
+    """The mapping's table that a row of the ledger is about; its feed where the mapping knows it no more."""
+    for entry in mapping.feeds if mapping else ():
+        place = (row["delivered_on"].isoformat(), row["file_name"], row["content_sha256"])
+        if feed_of(entry) == row["feed"] and _digest(row["organisation"], entry, *place) == row["ledger_id"]:
+            return entry
+    return row["feed"]
 
 
 def _ledger_row(d: Delivered, books: Books, status: str, batch_id: str, judged_by: str, **more: Any) -> dict[str, Any]:
@@ -235,13 +250,14 @@ class _FeedLoad:
 
     def __post_init__(self) -> None:
         self.contract: Contract = contract(self.files[0].feed or "")
-        self.feed_mapping: FeedMapping = self.mapping.resolved(self.contract.feed)
+        self.entry = self.files[0].entry
+        self.feed_mapping: FeedMapping = self.mapping.resolved(self.entry)
         self.key = sealing.derived_key(self.settings.key_file, "raw zone")
         self.books = [Books() for _ in self.files]
         self.batches: dict[date, str] = {}
         for day in sorted({f.delivered_on for f in self.files}):
             contents = sorted(f.sha256 for f in self.files if f.delivered_on == day)
-            self.batches[day] = _digest(self.files[0].organisation, self.contract.feed, day.isoformat(), *contents)
+            self.batches[day] = _digest(self.files[0].organisation, self.entry, day.isoformat(), *contents)
         self.origins = [
             raw_zone.Origin(f.source, f.organisation, self.batches[f.delivered_on], f.delivered_on, PERSON_NUMBER.sub("***", f.path.name))
             for f in self.files
@@ -269,7 +285,7 @@ class _FeedLoad:
         self._compiled: dict[tuple[str, ...], field_qc.Compiled] = {}
         self._broken: list[tuple[int, list[tuple[int, str, str]]]] = []
         m = self.feed_mapping
-        reshaper = Reshaper(self.connection, self.settings, self.mapping, self.contract.feed)
+        reshaper = Reshaper(self.connection, self.settings, self.mapping, self.entry)
         for file_no, delivered in enumerate(self.files):
             try:
                 opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
@@ -285,13 +301,14 @@ class _FeedLoad:
                         records = records.append_column("_file_no", pa.repeat(pa.scalar(file_no, pa.int32()), len(records)))
                         yield records.append_column("_delivered_on", pa.repeat(pa.scalar(delivered.delivered_on, pa.date32()), len(records)))
             except UnreadableFile as error:
-                raise FileRejected(delivered, error.code, REASONS[error.code]) from error
+                reason = error.reason_zh if isinstance(error, Unjoinable) else REASONS[error.code]
+                raise FileRejected(delivered, error.code, reason) from error
             except field_qc.MissingColumns as error:
                 reason = field_qc.reasons()["missing_columns"].name_zh + "：" + "、".join(error.columns)
                 raise FileRejected(delivered, "missing_columns", reason) from error
             books = self.books[file_no]
             books.encoding, books.findings, books.rows_delivered = opened.encoding, [f.code for f in opened.findings], opened.rows_read
-            books.unmapped = raw_zone.unmapped_columns(m, opened.columns)
+            books.unmapped = reshaper.unmapped(opened.columns)
             if opened.broken:
                 self._broken.append((file_no, [(b.row, b.code, b.text) for b in opened.broken]))
 
@@ -440,19 +457,22 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
     first_of: dict[tuple[str, str], str] = {}
     for row in sorted(known.values(), key=lambda r: (r["delivered_on"], r["file_name"])):
         if row["status"] == "loaded":
-            first_of.setdefault((row["feed"], row["content_sha256"]), row["ledger_id"])
+            first_of.setdefault((_entry_of(row, mapping), row["content_sha256"]), row["ledger_id"])
 
     new: dict[str, list[Delivered]] = {}
     finished: list[dict[str, Any]] = []
     rejected: list[tuple[Delivered, str, str]] = []
     for d in deliveries(settings, family, organisation, mapping):
-        earlier, judged_by = known.get(d.ledger_id), _judged_by(mapping, d.feed)
-        if earlier and (earlier["status"] != "rejected" or earlier["mapping_sha256"] == judged_by):
+        earlier, judged_by = known.get(d.ledger_id), _judged_by(settings, mapping, d)
+        if earlier and (earlier["status"] not in ("rejected", "joined") or earlier["mapping_sha256"] == judged_by):
             continue
-        if d.feed is None or _misplaced(d):
+        if d.feed is None and mapping and mapping.is_joined(d.folder, d.path.name) and not _misplaced(d):
+            said = "供其他表关联使用，不单独入库"
+            finished.append(_ledger_row(d, Books(), "joined", "", judged_by, reason_code="joined_table", reason_zh=said))
+        elif d.feed is None or _misplaced(d):
             code = _misplaced(d) or ("no_mapping" if mapping is None else "unknown_folder")
             rejected.append((d, code, field_qc.reasons()[code].name_zh))
-        elif (d.feed, d.sha256) in first_of:
+        elif (d.entry, d.sha256) in first_of:
             finished.append(
                 _ledger_row(
                     d,
@@ -462,12 +482,12 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
                     judged_by,
                     reason_code="repeated_content",
                     reason_zh="内容与已收文件完全相同，不再重复入库",
-                    duplicate_of=first_of[d.feed, d.sha256],
+                    duplicate_of=first_of[d.entry, d.sha256],
                 )
             )
         else:
-            first_of[d.feed, d.sha256] = d.ledger_id
-            new.setdefault(d.feed, []).append(d)
+            first_of[d.entry, d.sha256] = d.ledger_id
+            new.setdefault(d.entry, []).append(d)
 
     loads: list[_FeedLoad] = []
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
@@ -532,7 +552,7 @@ def _keep_books(
     load_no = 1 + max((r["load_no"] or 0 for r in ops.rows(settings.ops_url, ops.batch_state)), default=0)
     for load in loads:
         for d, books in zip(load.files, load.books, strict=True):
-            ledger.append(_ledger_row(d, books, "loaded", load.batches[d.delivered_on], _judged_by(mapping, d.feed)))
+            ledger.append(_ledger_row(d, books, "loaded", load.batches[d.delivered_on], _judged_by(load.settings, mapping, d)))
         first = load.files[0]
         for day, batch_id in load.batches.items():
             states.append(
@@ -543,7 +563,7 @@ def _keep_books(
             )  # fmt: skip
             results.extend(_check_results(run_id, load, day, batch_id))
     for d, code, reason in rejected:
-        ledger.append(_ledger_row(d, Books(), "rejected", "", _judged_by(mapping, d.feed), reason_code=code, reason_zh=reason))
+        ledger.append(_ledger_row(d, Books(), "rejected", "", _judged_by(settings, mapping, d), reason_code=code, reason_zh=reason))
     with ops.transaction(settings.ops_url) as connection:
         ops.replace(connection, ops.file_ledger, ledger)
         ops.replace(connection, ops.batch_state, states)
@@ -608,7 +628,7 @@ def summary(settings: Settings, organisation: str) -> dict[str, Any]:
     for row in ops.rows(settings.ops_url, ops.file_ledger, ops.file_ledger.c.organisation == organisation):
         books = feeds.setdefault(row["feed"], dict.fromkeys(("files", "rejected", "duplicate", *COUNTED), 0))
         books["files"] += 1
-        if row["status"] != "loaded":
+        if row["status"] in ("rejected", "duplicate"):
             books[row["status"]] += 1
         for key in COUNTED:
             books[key] += row[key] or 0

@@ -56,7 +56,7 @@ file_ledger = Table(
     Column("rows_read", BigInteger, nullable=False, comment="records made of the other rows: accepted + quarantined"),
     Column("rows_accepted", BigInteger, nullable=False),
     Column("rows_quarantined", BigInteger, nullable=False),
-    Column("status", String(20), nullable=False, comment="loaded, duplicate or rejected"),
+    Column("status", String(20), nullable=False, comment="loaded, duplicate, rejected, or joined: there for other tables only"),
     Column("reason_code", String(60)),
     Column("reason_zh", Text),
     Column("duplicate_of", String(32)),

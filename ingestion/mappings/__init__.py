@@ -204,6 +204,12 @@ class Mapping(Part):
             if (m.folder or feed_of(name)) == folder and (file_name is None or m.files is None or fnmatchcase(file_name.lower(), m.files.lower()))
         )
 
+    def is_joined(self, folder: str, file_name: str) -> bool:
+        """Whether a file of a landing folder is there for other tables to be joined with."""
+        tables = [(j.folder, j.files) for m in self.feeds.values() for j in m.join]
+        tables += [(c.code_table.folder, None) for m in self.feeds.values() for c in m.columns.values() if c.code_table and c.code_table.folder]
+        return any(folder == f and (files is None or fnmatchcase(file_name.lower(), files.lower())) for f, files in tables)
+
     def resolved(self, feed: str) -> FeedMapping:
         """The feed's mapping with the organisation's defaults filled in, as field QC reads it behind the reshaping.
 
