@@ -21,7 +21,7 @@ from ingestion.synthetic.cells import Text, dates, missing, parse_dates, stream
 from ingestion.synthetic.deliver import organisations
 from ingestion.synthetic.dialects import dialect
 from ingestion.synthetic.faults import CORRECTIONS, Batch
-from ingestion.synthetic.life import live
+from ingestion.synthetic.life_course import live
 from ingestion.synthetic.people import populate
 from ingestion.synthetic.province import MARKER, all_records
 from ingestion.synthetic.records import Records

@@ -1,31 +1,77 @@
-"""One life per person: risk factors, natural history of colorectal neoplasia, screening, diagnosis, treatment, death.
+"""One life per person: what the generator knows to be true and every record builder reads.
 
-The order of causes is kept: risk score → invitation and take-up → finding; symptoms and earlier years bring the other cancers.
+All arrays run over people (residents first, then patients from elsewhere), except those of `Tests`, which run over tests done.
+Codes are small integers; the tuples below say which index means what. How the lives come about is told in life_course.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
 
 import numpy as np
 
-from ingestion.synthetic.calibration import column, numbers, rows, share, value
-from ingestion.synthetic.cells import DAY, NEVER, age_on, days, draw, missing, stream, systematic
-from ingestion.synthetic.people import MALE, People, home_hospital
+from ingestion.synthetic.calibration import rows
+from ingestion.synthetic.cells import DAY, NEVER, missing
 
-NONE, NON_ADVANCED, ADVANCED, CANCER = range(4)
-NO_ROUTE, SCREENED, SYMPTOM, PREVALENT = range(4)
+# Code list `cancer`; `Lives.cancers` has these keys.
+CANCERS = ("lung", "breast", "upper_gi", "colorectum", "liver", "cervix")
+# `Tests.source`: code list `screening_source`. `Tests.channel`: code list `channel`.
+SOURCES = ("national_free", "national_standard", "hospital_opportunistic", "hospital_own", "checkup")
+NATIONAL_FREE, NATIONAL_STANDARD, HOSPITAL_OPPORTUNISTIC, HOSPITAL_OWN, CHECKUP = range(5)
+CHANNELS = ("platform", "hospital_opportunistic", "regional_universal")
+BY_PLATFORM, BY_HOSPITAL, BY_REGION = range(3)
+# `CancerLife.hospital`, `Lives.hospital_of` and `Tests.organisation` of the sources 2 and 3 count hospitals; `Tests.organisation`
+# of source 0 counts free-screening institutions, of source 1 standardised centres, of source 4 check-up centres, as `Lives.checkup_of`.
+HOSPITALS = tuple(f"H14{n:02d}" for n in range(1, 8))
+CHECKUP_CENTRES = tuple(f"T14{n:02d}" for n in range(1, 8))
+STANDARD_CENTRES = ("S1401", "S1402")
+FREE_INSTITUTIONS = ("F1401", "F1402", "F1403")
+ORGANISATIONS_OF_SOURCE = (FREE_INSTITUTIONS, STANDARD_CENTRES, HOSPITALS, HOSPITALS, CHECKUP_CENTRES)
+
+# `CancerLife.state`: what a person carries at the end of the records, found or not. Per cancer the two precursors are
+#   lung        benign positive nodule · suspicious nodule that is atypical hyperplasia or carcinoma in situ
+#   breast      benign lesion (fibroadenoma, adenosis) · atypical hyperplasia; carcinoma in situ is a cancer of stage 0
+#   upper_gi    low-grade intraepithelial neoplasia or atrophy with metaplasia · high-grade intraepithelial neoplasia
+#   colorectum  non-advanced adenoma · advanced adenoma
+#   liver       cirrhosis without a lesion · dysplastic nodule
+#   cervix      CIN1 · CIN2, CIN3 or adenocarcinoma in situ
+NONE, LOW, HIGH, CANCER = range(4)
+NON_ADVANCED, ADVANCED = LOW, HIGH
+# `CancerLife.route`: how the diagnosed cancer came to light. INTERVAL: symptoms within the screening interval after a negative screen.
+# PREVALENT: diagnosed before the first day of the records (2024-01-01).
+ROUTES = ("", "screening", "symptom", "earlier", "interval")
+NO_ROUTE, SCREENED, SYMPTOM, PREVALENT, INTERVAL = range(5)
+
+# `Tests.modality`
+MODALITIES = ("ldct", "breast_us", "breast_mg", "ugi_endoscopy", "fit", "colonoscopy", "liver_us_afp", "hpv", "cytology", "colposcopy")
+LDCT, BREAST_US, BREAST_MG, UGI_ENDOSCOPY, FIT, COLONOSCOPY, LIVER_US_AFP, HPV, CYTOLOGY, COLPOSCOPY = range(10)
+# `Tests.result`. INVALID: the specimen or image was of no use. NO_RESULT: never read. INCOMPLETE: the examination was broken off.
+NOT_DONE, NEGATIVE, POSITIVE, INVALID, NO_RESULT, INCOMPLETE = range(6)
 FIT_NONE, FIT_NEGATIVE, FIT_POSITIVE, FIT_INVALID, FIT_NO_RESULT = range(5)
+
 START, END = np.datetime64("2024-01-01"), np.datetime64("2025-06-28")
 FAMILY_SLOTS = 3
 COLORECTAL_RELATIVE = 6
 FIRST_DEGREE = (1, 2, 3, 4, 5)
 RECTUM_SITES = ("C19", "C20")
+NOWHERE = -1
 
 
 @dataclass
 class Risk:
-    """What the questionnaire asks for the colorectal score, as lived."""
+    """What the questionnaire asks, as lived, and what blood and smears would show.
+
+    age            completed years on the survey date (of people never asked: on 2024-07-01)
+    smoking        0 never, 1 now, 2 stopped
+    relation, relative_cancer, relative_age   per person FAMILY_SLOTS relatives (codes of q_fh_relation and q_fh_cancer_type, years
+                   of age at diagnosis), 0 where there is none
+    points, score  the colorectal score of the NHC scheme 2024
+    answers        questionnaire fields that cause disease, by field name: codes as integers, numbers as asked; where a field allows
+                   several codes, one boolean array per code under `<field>.<code>`
+    markers        hbsag, anti_hcv, hp (Helicobacter), hpv (high-risk types): whether a test would be positive, as booleans
+    """
 
     age: np.ndarray
     height_cm: np.ndarray
@@ -37,44 +83,208 @@ class Risk:
     relative_age: np.ndarray
     points: dict[str, np.ndarray] = field(default_factory=dict)
     score: np.ndarray = field(default_factory=lambda: np.empty(0))
+    answers: dict[str, np.ndarray] = field(default_factory=dict)
+    markers: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass
-class Life:
-    """State and dates per person; a date is missing where the event did not happen."""
+class Tests:
+    """Screening tests of one cancer that were done, one entry each, in order of day and person.
 
-    risk: Risk
-    known_other_cancer: np.ndarray
+    person        position in People
+    day           day of the test (day of sampling for FIT, HPV, cytology)
+    modality      index into MODALITIES. Tests of one round belong together by person and round
+    result        NEGATIVE, POSITIVE, INVALID, NO_RESULT or INCOMPLETE. POSITIVE: the programme's positive class (lung: C-Lung-RADS 3-4
+                  or 4X; breast: BI-RADS 4-5; endoscopy, colonoscopy, colposcopy: a lesion that needs histology; liver: a suspicious
+                  lesion or AFP above 400; HPV: any high-risk type; cytology: ASC-US or worse)
+    category      class within the modality: LDCT C-Lung-RADS 1-4; breast BI-RADS 0-5; cytology 0 NILM, 1 ASC-US, 2 LSIL, 3 ASC-H,
+                  4 HSIL, 5 AGC, 6 SCC; HPV 0 negative, 1 type 16 or 18, 2 other types; else 0
+    seen          NONE, LOW, HIGH or CANCER: what histology of this test's findings would say; NONE for a miss
+    source        index into SOURCES
+    organisation  index into ORGANISATIONS_OF_SOURCE[source]
+    channel       index into CHANNELS: which high-risk assessment led to the test
+    round         0 the first screening of the person for this cancer, 1 the next …
+    """
+
+    person: np.ndarray
+    day: np.ndarray
+    modality: np.ndarray
+    result: np.ndarray
+    category: np.ndarray
+    seen: np.ndarray
+    source: np.ndarray
+    organisation: np.ndarray
+    channel: np.ndarray
+    round: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    def where(self, condition: np.ndarray) -> Tests:
+        """The tests for which the condition holds, in the same order."""
+        return Tests(*(getattr(self, f.name)[condition] for f in fields(self)))
+
+    def at(self, source: int, organisation: int, *modalities: int) -> Tests:
+        """The tests that one organisation did as one source, of the given modalities (of all where none is given)."""
+        wanted = (self.source == source) & (self.organisation == organisation)
+        return self.where(wanted & np.isin(self.modality, modalities) if modalities else wanted)
+
+    @staticmethod
+    def none() -> Tests:
+        """No tests at all."""
+        small = np.zeros(0, dtype=np.int8)
+        return Tests(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=DAY), *(small for _ in range(8)))
+
+
+@dataclass
+class CancerLife:
+    """One cancer in every life. Dates are missing where the event did not happen; nothing happens after END or after death.
+
+    cancer              key of CANCERS
+    eligible            asked or assessed, of the rule's sex and age, without known cancer of this site: the denominator of the
+                        high-risk rate
+    high_risk           high risk by the selected rule set (cervix: equals eligible); channel says by which assessment
+    channel             index into CHANNELS of the assessment that judged the person, NOWHERE for nobody
+    invited, declined   asked to come to the test; said no (the others of those invited without a test never answered)
+    state               NONE, LOW, HIGH or CANCER
+    onset_date          start of the preclinical stage of a cancer that could be seen by a test, diagnosed or not
+    route               how the cancer came to light, NO_ROUTE for undiagnosed
+    site                row of `sites(cancer)`; of the lesion that state means
+    tnm                 row of `stages(cancer)`, meaningful where diagnosed
+    histology           row of `histologies(cancer)`, meaningful where diagnosed
+    diagnosis_date      day of the histological (liver: clinical) diagnosis
+    hospital            index into HOSPITALS of the hospital that treats, NOWHERE for people without work-up
+    workup_date         first visit to that hospital for this disease; missing for patients who never come
+    neoadjuvant_date, surgery_date, resection_date, systemic_date, radiotherapy_date, interventional_date
+                        first treatment of each kind. resection: endoscopic resection, cone or loop excision, local ablation of the
+                        liver; also of precursors (state HIGH). interventional: TACE
+    recurrence_date     relapse or new metastasis after treatment
+    recurrence_site     row of `metastasis_sites()`: 0 local, others distant; meaningful where recurrence_date is given
+    metastasis_site     row of `metastasis_sites()` of a cancer of stage IV at diagnosis, NOWHERE for the others
+    died_of             whether this cancer is the cause of death
+    tests               the screening tests of this cancer
+    """
+
+    cancer: str
+    eligible: np.ndarray
     high_risk: np.ndarray
+    channel: np.ndarray
+    invited: np.ndarray
+    declined: np.ndarray
     state: np.ndarray
-    site: np.ndarray
-    fit_date: np.ndarray
-    fit_result: np.ndarray
-    colonoscopy_date: np.ndarray
-    colonoscopy_done: np.ndarray
-    after_fit: np.ndarray
+    onset_date: np.ndarray
     route: np.ndarray
-    diagnosis_date: np.ndarray
+    site: np.ndarray
     tnm: np.ndarray
     histology: np.ndarray
+    diagnosis_date: np.ndarray
     hospital: np.ndarray
     workup_date: np.ndarray
     neoadjuvant_date: np.ndarray
     surgery_date: np.ndarray
     resection_date: np.ndarray
     systemic_date: np.ndarray
-    death_date: np.ndarray
-    died_of_cancer: np.ndarray
+    radiotherapy_date: np.ndarray
+    interventional_date: np.ndarray
+    recurrence_date: np.ndarray
+    recurrence_site: np.ndarray
+    metastasis_site: np.ndarray
+    died_of: np.ndarray
+    tests: Tests
 
     @property
     def has_cancer(self) -> np.ndarray:
+        """Diagnosed with this cancer up to END."""
         return ~missing(self.diagnosis_date)
 
     @property
     def stage_group(self) -> np.ndarray:
-        """1 to 4 for a diagnosed cancer, 0 for everybody else."""
-        groups = np.array(numbers("tnm", "group"), dtype=int)
+        """1 to 4 for a diagnosed cancer (stage 0 counts as 1, as on the programme's forms), 0 for everybody else."""
+        groups = np.array([max(int(row["group"]), 1) for row in stages(self.cancer)], dtype=np.int8)
         return np.where(self.has_cancer, groups[self.tnm], 0)
+
+    @property
+    def is_treated(self) -> np.ndarray:
+        """Any treatment of a diagnosed cancer."""
+        given = (
+            *(self.neoadjuvant_date, self.surgery_date, self.resection_date),
+            *(self.systemic_date, self.radiotherapy_date, self.interventional_date),
+        )
+        return self.has_cancer & np.any([~missing(day) for day in given], axis=0)
+
+    @property
+    def first_treatment(self) -> np.ndarray:
+        """First day of any treatment, missing for nobody treated."""
+        far = np.datetime64("2999-01-01")
+        given = (
+            *(self.neoadjuvant_date, self.surgery_date, self.resection_date),
+            *(self.systemic_date, self.radiotherapy_date, self.interventional_date),
+        )
+        first = np.minimum.reduce([np.where(missing(day), far, day) for day in given])
+        return np.where(first == far, NEVER, first).astype(DAY)
+
+    @classmethod
+    def of_nobody(cls, cancer: str, n: int) -> CancerLife:
+        """A cancer that nobody has and nobody was screened for."""
+        no, small, far = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int8), np.full(n, NEVER)
+        nowhere = np.full(n, NOWHERE, dtype=np.int8)
+        return cls(
+            cancer=cancer,
+            **{name: no for name in ("eligible", "high_risk", "invited", "declined", "died_of")},
+            **{name: small for name in ("state", "route", "site", "tnm", "histology", "recurrence_site")},
+            **{name: nowhere for name in ("channel", "hospital", "metastasis_site")},
+            **{f.name: far for f in fields(cls) if f.name.endswith("_date")},
+            tests=Tests.none(),
+        )
+
+
+@dataclass
+class Lives:
+    """Everybody's life.
+
+    risk                risk factors and markers
+    known_other_cancer  had a cancer other than the six before the survey
+    death_date          missing for the living
+    cancers             by key of CANCERS
+    hospital_of         index into HOSPITALS of the hospital that a person goes to for any complaint
+    is_patient          seen in that hospital between START and END for complaints other than the six cancers
+    checkup_of          index into CHECKUP_CENTRES, NOWHERE for people who are no customers
+    checkup_date        day of the (first) check-up
+    in_region           in the resident register of the regional platform (people of Taiyuan)
+
+    Beside these, the attributes of the colorectal cancer life can be read from here directly, as `hospital` 0 or 1 and with
+    the FIT and colonoscopy of the first round: for the builders that know only this cancer.
+    """
+
+    risk: Risk
+    known_other_cancer: np.ndarray
+    death_date: np.ndarray
+    cancers: Mapping[str, CancerLife]
+    hospital_of: np.ndarray
+    is_patient: np.ndarray
+    checkup_of: np.ndarray
+    checkup_date: np.ndarray
+    in_region: np.ndarray
+    fit_date: np.ndarray
+    fit_result: np.ndarray
+    colonoscopy_date: np.ndarray
+    colonoscopy_done: np.ndarray
+    after_fit: np.ndarray
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("__") or "cancers" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.cancers["colorectum"], name)
+
+    @property
+    def hospital(self) -> np.ndarray:
+        """Hospital of the colorectal cancer among the first two, for builders that know only these."""
+        return np.maximum(self.cancers["colorectum"].hospital, 0) % 2
+
+    @property
+    def died_of_cancer(self) -> np.ndarray:
+        """Whether one of the six cancers is the cause of death."""
+        return np.any([c.died_of for c in self.cancers.values()], axis=0)
 
     def alive(self, person: np.ndarray, day: np.ndarray) -> np.ndarray:
         """Whether the person lives on that day."""
@@ -82,199 +292,32 @@ class Life:
         return missing(death) | (day < death)
 
 
-def _risk(people: People, rng: np.random.Generator) -> Risk:
-    n, male = len(people), people.sex == MALE
-    day = np.where(people.is_surveyed, people.survey_date, np.datetime64("2024-07-01"))
-    age = age_on(people.birth, day)
-    height = np.rint(np.where(male, 168.5, 157.5) + rng.normal(0, 6.0, n)).clip(138, 196).astype(int)
-    bmi = rng.normal(value("bmi_mean"), value("bmi_sd"), n).clip(15.5, 40)
-    weight = np.rint(bmi * height**2 / 1000).astype(int)
-    now = np.where(male, share("smoker_male_pct"), share("smoker_female_pct"))
-    ever = now + np.where(male, share("ex_smoker_male_pct"), share("ex_smoker_female_pct"))
-    draw_smoking = rng.random(n)
-    smoking = np.where(draw_smoking < now, 1, np.where(draw_smoking < ever, 2, 0))
-    affected = rng.random(n) < share("family_cancer_pct")
-    relatives = np.where(affected, 1 + draw(rng, [76, 20, 4], n), 0)
-    shape = n * FAMILY_SLOTS
-    given = np.arange(FAMILY_SLOTS) < relatives[:, None]
-    relation = (1 + draw(rng, [24, 26, 10, 10, 2, 7, 6, 6, 5, 2, 2], shape)).reshape(n, FAMILY_SLOTS)
-    cancer_codes = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 99])
-    cancer = cancer_codes[draw(rng, [20, 6, 10, 14, 20, 12, 4, 2, 2, 1, 5, 1, 1, 2], shape)].reshape(n, FAMILY_SLOTS)
-    relative_age = rng.normal(66, 10, shape).clip(28, 92).astype(int).reshape(n, FAMILY_SLOTS)
-    risk = Risk(age, height, weight, smoking, relatives, relation * given, cancer * given, relative_age * given)
-    colorectal = (risk.relative_cancer == COLORECTAL_RELATIVE) & np.isin(risk.relation, FIRST_DEGREE)
-    young = colorectal & (risk.relative_age < 60)
-    # NHC 2024: BMI from the height and weight as written on the form, compared without rounding.
-    risk.points = {
-        "age": np.where(age >= 60, 2, np.where(age >= 50, 1, 0)),
-        "male": male.astype(int),
-        "family": np.where(young.any(axis=1) | (colorectal.sum(axis=1) >= 2), 4, colorectal.any(axis=1).astype(int)),
-        "smoking": (smoking > 0).astype(int),
-        "bmi": (weight * 1000 >= 23 * height**2).astype(int),
-    }
-    risk.score = sum(risk.points.values())
-    return risk
+Life = Lives
 
 
-def _within(start: np.ndarray, end: np.datetime64, rng: np.random.Generator) -> np.ndarray:
-    """A day drawn evenly between start and end."""
-    span = np.maximum((end - start).astype(np.int64), 0)
-    return start + (rng.random(len(start)) * (span + 1)).astype("timedelta64[D]")
+@cache
+def sites(cancer: str) -> tuple[dict[str, str], ...]:
+    """Where a cancer sits: icd10, name_zh, short_zh, weight, and organ (esophagus, stomach …); `CancerLife.site` is the row."""
+    if cancer == "colorectum":
+        return tuple({**r, "organ": "colorectum", "weight": r["cancer_weight"]} for r in rows("colon_sites"))
+    return tuple(r for r in rows("cancer_sites") if r["cancer"] == cancer)
 
 
-def _prevalence(take_up: dict[str, float], sensitivity: float, target: float) -> float:
-    """Prevalence that gives the target among colonoscopies, of which some follow a positive FIT and so hold more."""
-    after_fit = take_up["fit"] * share("fit_positive_pct") * share("colonoscopy_after_fit_pct")
-    part = after_fit / (after_fit + take_up["direct"])
-    return target / (1 - part + part * sensitivity / share("fit_positive_pct"))
+@cache
+def stages(cancer: str) -> tuple[dict[str, str], ...]:
+    """Stage groupings: organ, group (0-4), t, n, m, stage, weight within the group; `CancerLife.tnm` is the row."""
+    if cancer == "colorectum":
+        return tuple({**r, "organ": "colorectum"} for r in rows("tnm"))
+    return tuple(r for r in rows("cancer_stages") if r["cancer"] == cancer)
 
 
-def live(people: People, seed: int) -> Life:
-    """Live every life up to the end of June 2025."""
-    n, rng = len(people), stream(seed, "life")
-    risk = _risk(people, rng)
-    surveyed, residents = people.is_surveyed, people.is_resident
-    never = np.full(n, NEVER)
+@cache
+def histologies(cancer: str) -> tuple[dict[str, str], ...]:
+    """Histological types: organ, code (ICD-O-3), name_zh, weight; `CancerLife.histology` is the row."""
+    return tuple(r for r in rows("cancer_histologies") if r["cancer"] == cancer)
 
-    other_cancer = rng.random(n) < share("known_other_cancer_pct")
-    prevalent = residents & (rng.random(n) < share("known_colorectal_cancer_pct"))
-    outside_cancer = ~residents & (rng.random(n) < share("outside_cancer_pct"))
-    of_age = surveyed & (risk.age >= 40) & (risk.age <= 74)
-    high_risk = of_age & (risk.score >= 4) & ~other_cancer & ~prevalent
 
-    # Take-up before findings: nobody knows yet what they carry.
-    lot = rng.random(n)
-    direct = high_risk & (lot < share("direct_colonoscopy_pct"))
-    asked = of_age & ~other_cancer & ~prevalent & ~direct
-    fit = asked & (rng.random(n) < np.where(high_risk, share("fit_after_high_risk_pct"), share("fit_of_others_pct")))
-    take_up = {"direct": direct.mean(), "fit": fit.mean()}
-
-    # Natural history, in runs of equal take-up so that small provinces stay near their targets.
-    free = ~prevalent & ~outside_cancer
-    run = np.lexsort((rng.random(n), high_risk, fit, direct))[::-1]
-    state = np.where(free, NONE, CANCER)
-    sensitivity = {
-        CANCER: share("fit_sensitivity_cancer_pct"),
-        ADVANCED: share("fit_sensitivity_advanced_pct"),
-        NON_ADVANCED: share("fit_sensitivity_non_advanced_pct"),
-    }
-    goal = {CANCER: "crc_detection_pct", ADVANCED: "advanced_adenoma_pct", NON_ADVANCED: "non_advanced_adenoma_pct"}
-    prevalence = {s: _prevalence(take_up, sensitivity[s], share(goal[s])) for s in goal}
-    for s in (CANCER, ADVANCED, NON_ADVANCED):
-        chance = prevalence[s] * np.where(high_risk | fit, 1, value("prevalence_of_others_ratio"))
-        state = np.where(systematic(np.where(state == NONE, chance, 0), run, rng), s, state)
-    if direct.any() and not (direct & (state == CANCER)).any():
-        state[np.flatnonzero(direct)[0]] = CANCER  # the smallest province too has one cancer found by screening
-
-    # FIT
-    clear = 1 - sum(prevalence.values())
-    false_positive = (share("fit_positive_pct") - sum(prevalence[s] * sensitivity[s] for s in goal)) / clear
-    chance = np.select([state == s for s in goal], list(sensitivity.values()), false_positive)
-    order = np.lexsort((rng.random(n), state))
-    positive = systematic(np.where(fit, chance, 0), order, rng)
-    broken = fit & (rng.random(n) < share("fit_invalid_pct"))
-    positive &= ~broken
-    fit_result = np.where(positive, FIT_POSITIVE, np.where(fit, FIT_NEGATIVE, FIT_NONE))
-    fit_result = np.where(broken, FIT_INVALID + (rng.random(n) < 0.4), fit_result)
-    fit_date = np.where(fit, people.survey_date + days(rng, 5, 60, n), never)
-
-    # Colonoscopy
-    after_fit = systematic(np.where(positive, share("colonoscopy_after_fit_pct"), 0), order, rng)
-    colonoscopy_date = np.where(direct, people.survey_date + days(rng, 14, 130, n), never)
-    colonoscopy_date = np.where(after_fit, fit_date + days(rng, 8, 75, n), colonoscopy_date)
-    tried = direct | after_fit
-    done = tried & ((rng.random(n) >= share("colonoscopy_incomplete_pct")) | (state == CANCER))
-
-    # Cancers: by screening, by symptoms, from earlier years
-    by_screening = done & (state == CANCER)
-    symptomatic = residents & ~tried & ~prevalent & (rng.random(n) < share("symptomatic_cancer_pct"))
-    state = np.where(symptomatic, CANCER, state)
-    route = np.select([by_screening, symptomatic | outside_cancer, prevalent], [SCREENED, SYMPTOM, PREVALENT], NO_ROUTE)
-    diagnosis = np.where(by_screening, colonoscopy_date + days(rng, 3, 9, n), never)
-    from_day = np.where(surveyed, people.survey_date + np.timedelta64(10, "D"), START)
-    diagnosis = np.where(symptomatic, _within(from_day, np.datetime64("2025-05-31"), rng), diagnosis)
-    diagnosis = np.where(outside_cancer, _within(np.full(n, np.datetime64("2022-01-10")), np.datetime64("2025-05-31"), rng), diagnosis)
-    diagnosis = np.where(prevalent, _within(np.full(n, np.datetime64("2021-01-10")), np.datetime64("2023-12-20"), rng), diagnosis)
-    cancer = route != NO_ROUTE
-
-    early = share("screen_early_pct")
-    at_screening = np.array([early, 0.18, 0.15, 1 - early - 0.33])
-    by_symptom = np.array([0.17, 0.29, 0.34, 0.20])
-    group_lot = rng.random(n)
-    group = 1 + np.where(
-        route == SCREENED,
-        np.searchsorted(np.cumsum(at_screening)[:3], group_lot, side="right"),
-        np.searchsorted(np.cumsum(by_symptom)[:3], group_lot, side="right"),
-    )
-    tnm_groups, tnm_weights = np.array(numbers("tnm", "group"), dtype=int), np.array(numbers("tnm", "weight"))
-    tnm = np.zeros(n, dtype=int)
-    for g in range(1, 5):
-        members, options = np.flatnonzero(cancer & (group == g)), np.flatnonzero(tnm_groups == g)
-        tnm[members] = options[draw(rng, tnm_weights[options], len(members))]
-    site = np.where(
-        state == CANCER, draw(rng, numbers("colon_sites", "cancer_weight"), n), draw(rng, numbers("colon_sites", "polyp_weight"), n)
-    )
-    histology = draw(rng, [86, 11, 3], n)
-
-    # Treatment: most go to the hospital of their region
-    hospital = home_hospital()[people.county] ^ (rng.random(n) < 0.12)
-    reaches = cancer & (rng.random(n) < 0.97)
-    treated = reaches & (rng.random(n) < share("treated_pct"))
-    workup = np.where(reaches, np.where(route == SCREENED, diagnosis + days(rng, 6, 28, n), diagnosis - days(rng, 2, 6, n)), never)
-    rectal = np.isin(np.array(column("colon_sites", "icd10"))[site], RECTUM_SITES)
-    t1 = np.array([row["t"] == "T1" and row["n"] == "N0" for row in rows("tnm")])[tnm]
-    locally_advanced = rectal & np.isin(group, (2, 3))
-    after = np.maximum(workup, diagnosis)
-    resected = treated & t1 & (rng.random(n) < 0.4)
-    neoadjuvant = treated & locally_advanced & (rng.random(n) < 0.4)
-    operated = treated & ~resected & (rng.random(n) < np.array([0, 0.97, 0.97, 0.96, 0.45])[group])
-    neoadjuvant_date = np.where(neoadjuvant, after + days(rng, 10, 25, n), never)
-    surgery = np.where(operated, np.where(neoadjuvant, neoadjuvant_date + days(rng, 80, 110, n), after + days(rng, 7, 30, n)), never)
-    resection = np.where(resected, after + days(rng, 7, 25, n), never)
-    systemic = treated & ~resected & (rng.random(n) < np.array([0, 0.02, 0.45, 0.88, 0.8])[group])
-    systemic_date = np.where(systemic, np.where(operated, surgery + days(rng, 21, 45, n), after + days(rng, 10, 30, n)), never)
-    # An adenoma found by screening is often removed in hospital.
-    adenoma = done & (state == ADVANCED) & (rng.random(n) < 0.65)
-    resection = np.where(adenoma, colonoscopy_date + days(rng, 14, 60, n), resection)
-
-    # Death
-    hazard = np.array([0] + [-np.log1p(-share(f"death_year_stage_{g}_pct")) for g in range(1, 5)])[group]
-    survival = rng.exponential(1.0, n) / hazard * 365.25 + 60
-    cancer_death = np.where(cancer, diagnosis + np.minimum(survival, 36_500).astype("timedelta64[D]"), never)
-    background = rng.random(n) < share("background_death_pct")
-    other_death = np.where(background, _within(np.full(n, START), END, rng), never)
-    alive_at = np.where(surveyed, people.survey_date + np.timedelta64(1, "D"), np.where(residents, START, np.datetime64("2022-01-01")))
-    cancer_death = np.where((cancer_death <= END) & (cancer_death > alive_at), cancer_death, never)
-    other_death = np.where((other_death > alive_at) & (missing(diagnosis) | (other_death > diagnosis)), other_death, never)
-    died_of_cancer = ~missing(cancer_death) & (missing(other_death) | (cancer_death <= other_death))
-    death = np.where(died_of_cancer, cancer_death, other_death).astype(DAY)
-
-    def kept(day: np.ndarray) -> np.ndarray:
-        return np.where((day <= END) & (missing(death) | (day < death)), day, never).astype(DAY)
-
-    fit_date, colonoscopy_date, diagnosis, workup = map(kept, (fit_date, colonoscopy_date, diagnosis, workup))
-    neoadjuvant_date, surgery, resection, systemic_date = map(kept, (neoadjuvant_date, surgery, resection, systemic_date))
-    return Life(
-        risk=risk,
-        known_other_cancer=other_cancer,
-        high_risk=high_risk,
-        state=state,
-        site=site,
-        fit_date=fit_date,
-        fit_result=np.where(missing(fit_date), FIT_NONE, fit_result),
-        colonoscopy_date=colonoscopy_date,
-        colonoscopy_done=done & ~missing(colonoscopy_date),
-        after_fit=after_fit & ~missing(colonoscopy_date),
-        route=np.where(missing(diagnosis), NO_ROUTE, route),
-        diagnosis_date=diagnosis,
-        tnm=tnm,
-        histology=histology,
-        hospital=hospital.astype(int),
-        workup_date=workup,
-        neoadjuvant_date=neoadjuvant_date,
-        surgery_date=surgery,
-        resection_date=resection,
-        systemic_date=systemic_date,
-        death_date=death,
-        died_of_cancer=died_of_cancer,
-    )
+@cache
+def metastasis_sites() -> tuple[dict[str, str], ...]:
+    """Where relapses and metastases sit: icd10 of the secondary tumour, name_zh; row 0 is a local relapse."""
+    return rows("metastasis_sites")

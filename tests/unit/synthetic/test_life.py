@@ -7,7 +7,8 @@ import pytest
 
 from ingestion.synthetic.calibration import rows, targets
 from ingestion.synthetic.cells import missing
-from ingestion.synthetic.life import ADVANCED, CANCER, FIT_NEGATIVE, FIT_POSITIVE, NON_ADVANCED, SCREENED, Life, live
+from ingestion.synthetic.life import ADVANCED, CANCER, FIT_NEGATIVE, FIT_POSITIVE, NON_ADVANCED, SCREENED, Life
+from ingestion.synthetic.life_course import live
 from ingestion.synthetic.people import People, populate
 
 LARGE = 100_000
