@@ -104,10 +104,9 @@ def _figures(connection: duckdb.DuckDBPyConnection, rows: str, wanted: Sequence[
 
 def _mapped(organisation: str, feed: str) -> set[str] | None:
     try:
-        mapping = load_mapping(organisation).feeds.get(feed)
+        return set(load_mapping(organisation).mapped_fields(feed)) or None
     except UnknownOrganisation:
         return None
-    return set(mapping.columns) if mapping else None
 
 
 def measure(connection: duckdb.DuckDBPyConnection, suite: Suite) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ingestion.mappings.columns import EPOCHS, BirthFrom, ColumnMapping, Condition, DatePlus, DateShift, Units
+from ingestion.mappings.columns import EPOCHS, WORDS, BirthFrom, ColumnMapping, Condition, DatePlus, DateShift, Units
 from ingestion.mappings.expressions import template_parts
 from ingestion.mappings.tables import Where
 
@@ -79,7 +79,7 @@ def hashed(columns: tuple[str, ...], salt: str) -> str:
 def moment(text: str, formats: tuple[str, ...]) -> str:
     """The timestamp of a text, null where it is none."""
     plain = [f for f in dict.fromkeys((*formats, *DATE_FORMATS, *MOMENT_FORMATS)) if f not in EPOCHS]
-    wordy = any(f.lstrip()[:2] in {"%b", "%B", "%a", "%A"} for f in plain)
+    wordy = any(f.lstrip()[:2] in WORDS for f in plain)
     begins_well = f"regexp_matches({text}, {quoted('^[0-9A-Za-z]' if wordy else '^[0-9]')})"
     read = f"coalesce(try_strptime({text}, [{listed(plain)}]), try_cast({text} as timestamp))"
     if wordy:

@@ -26,6 +26,7 @@ from ingestion import duck, field_qc, lake, ops, raw_zone, sealing
 from ingestion.contracts import Contract, contract, contracts
 from ingestion.identity import vault
 from ingestion.mappings import FeedMapping, Mapping, UnknownOrganisation, all_mappings, feed_of, load_mapping
+from ingestion.mappings.decisions import decided, decisions_of
 from ingestion.readers import OpenedFile, UnreadableFile, open_file
 from ingestion.readers.model import REASONS
 from ingestion.readers.pull import pull
@@ -453,6 +454,9 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
     except UnknownOrganisation:
         mapping = None
     not_pulled = _pull(settings, mapping) if mapping else None
+    landed = deliveries(settings, family, organisation, mapping)
+    if mapping and (days := [d.delivered_on for d in landed if not _misplaced(d)]):
+        mapping = decided(mapping, decisions_of(settings, organisation), max(days))
     known = {r["ledger_id"]: r for r in ops.rows(settings.ops_url, ops.file_ledger, ops.file_ledger.c.organisation == organisation)}
     first_of: dict[tuple[str, str], str] = {}
     for row in sorted(known.values(), key=lambda r: (r["delivered_on"], r["file_name"])):
@@ -462,7 +466,7 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
     new: dict[str, list[Delivered]] = {}
     finished: list[dict[str, Any]] = []
     rejected: list[tuple[Delivered, str, str]] = []
-    for d in deliveries(settings, family, organisation, mapping):
+    for d in landed:
         earlier, judged_by = known.get(d.ledger_id), _judged_by(settings, mapping, d)
         if earlier and (earlier["status"] not in ("rejected", "joined") or earlier["mapping_sha256"] == judged_by):
             continue

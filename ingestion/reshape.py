@@ -115,7 +115,11 @@ class Reshaper:
             batch = batch.rename_columns([plan.renamed.get(c, c) for c in batch.column_names])
         if not plan.works:
             return Reshaped(batch.append_column(PART, pa.array(np.zeros(len(batch), np.int32))), {})
-        made, without = self._made(plan, batch, delivered_on)
+        try:
+            made, without = self._made(plan, batch, delivered_on)
+        except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
+            fields = "、".join(f for f in plan.derived if self.fields[f].expression) or "where"
+            raise Unjoinable("expression_failed", f"映射中的表达式无法计算：{fields}", f"{fields}: {type(error).__name__}") from None
         rows = made["_ix"].to_numpy()
         part = made["_p"].to_numpy()
         order = rows * (1 << 31) + part

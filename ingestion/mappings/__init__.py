@@ -19,7 +19,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ingestion.contracts import contract
-from ingestion.mappings.columns import EPOCHS, CodeTable, ColumnMapping, Condition, DateShift, Part, a_tuple
+from ingestion.mappings.columns import EPOCHS, WORDS, CodeTable, ColumnMapping, Condition, DateShift, Part, a_tuple
 from ingestion.mappings.pulls import Pull
 from ingestion.mappings.tables import Deleted, Expect, Explode, Groups, Join, Unpivot, Where, tab, where_columns
 
@@ -87,7 +87,8 @@ class FeedMapping(Part):
             if isinstance(value.get("join"), dict):
                 value["join"] = (value["join"],)
             if isinstance(value.get("distinct"), str):
-                value["distinct"] = (value["distinct"],)
+                word = value["distinct"]
+                value["distinct"] = word == "true" if word in ("true", "false") else (word,)
             if "delimiter" in value:
                 value["delimiter"] = tab(value["delimiter"])
         return value
@@ -204,6 +205,10 @@ class Mapping(Part):
             if (m.folder or feed_of(name)) == folder and (file_name is None or m.files is None or fnmatchcase(file_name.lower(), m.files.lower()))
         )
 
+    def mapped_fields(self, feed: str) -> frozenset[str]:
+        """The fields of a canonical feed that any of its tables fills; empty where the organisation does not deliver the feed."""
+        return frozenset(f for entry, m in self.feeds.items() if feed_of(entry) == feed for f in m.columns_with_made(feed))
+
     def is_joined(self, folder: str, file_name: str) -> bool:
         """Whether a file of a landing folder is there for other tables to be joined with."""
         tables = [(j.folder, j.files) for m in self.feeds.values() for j in m.join]
@@ -249,8 +254,13 @@ def derived_fields(mapping: FeedMapping, feed: str) -> frozenset[str]:
     dates = {f.name for f in contract(feed).fields if f.type == "date"}
     shifted = {f for f, c in columns.items() if f in dates and c.constant is None and (c.date_shift or mapping.date_shift)}
     units = {c.units.unit_field for c in columns.values() if c.units and c.units.unit_field}
-    epochs = dates if set(mapping.date_format) & set(EPOCHS) else set()
-    return frozenset(f for f, c in columns.items() if c.is_derived or f in shifted or f in units or (f in epochs and c.constant is None))
+    odd = {f for f in dates & set(columns) if columns[f].constant is None and _is_odd((*columns[f].date_format, *mapping.date_format))}
+    return frozenset(f for f, c in columns.items() if c.is_derived or f in shifted or f in units or f in odd)
+
+
+def _is_odd(formats: tuple[str, ...]) -> bool:
+    """Dates in one of these forms are not read by field QC."""
+    return any(f in EPOCHS or f.lstrip()[:2] in WORDS for f in formats)
 
 
 def _behind_reshaping(field: str, mapped: ColumnMapping) -> ColumnMapping:
@@ -273,10 +283,19 @@ class MappingError(ValueError):
     """A mapping file that breaks the grammar; one line per fault, each with organisation, feed, field and what is wrong."""
 
 
+class _Loader(yaml.CSafeLoader):
+    """YAML in which a plain word is that word: 01 keeps its zero, `on` and `no` are names of columns, and only ~, null and nothing are empty."""
+
+    yaml_implicit_resolvers = {
+        **{first: [("tag:yaml.org,2002:null", re.compile(r"(?:~|null|)$"))] for first in ("~", "n", "")},
+        "<": [("tag:yaml.org,2002:merge", re.compile(r"<<$"))],
+    }
+
+
 def read_mapping(path: Path) -> Mapping:
     """Read one mapping file. Raises MappingError that names organisation, feed and field."""
     try:
-        said = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        said = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise MappingError(f"{path.name}: not valid YAML: {error}") from None
     if not isinstance(said, dict):

@@ -6,12 +6,17 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from ingestion.mappings.expressions import expression_columns, template_columns
 
 EPOCHS = ("excel", "epoch_s", "epoch_ms")
 """Words among date formats: days as spreadsheets count them, seconds or milliseconds since 1970."""
+
+WORDS = ("%b", "%B", "%a", "%A")
+"""What a date format may begin with that field QC, which wants a digit, does not read."""
 
 
 class Part(BaseModel):
@@ -23,7 +28,8 @@ class Part(BaseModel):
 def _regex(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
+        pc.match_substring_regex(pa.array([""]), pattern)  # the engine of DuckDB: linear, without look-around and back references
+    except (re.error, pa.ArrowInvalid) as error:
         raise ValueError(f"regular expression {pattern!r}: {error}") from None
     return pattern
 
@@ -274,4 +280,4 @@ class ColumnMapping(Part):
         """The delivered cell is not enough: the field's text must be made before field QC sees it."""
         made = (self.template, self.first_of, self.hash_of, self.expression, self.birth_from, self.date_plus)
         worked = (self.replace, self.extract, self.code_table, self.units)
-        return any(made) or any(worked) or self.otherwise is not None or bool(set(self.date_format) & set(EPOCHS))
+        return any(made) or any(worked) or self.otherwise is not None

@@ -56,7 +56,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 @cache
 def expression_columns(expression: str) -> tuple[str, ...]:
     """The columns an SQL expression names. Raises ValueError where it is more than an expression over one row, or gives other results each time."""
-    with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as connection:
+    with _duckdb() as connection:
         (text,) = connection.execute("select json_serialize_sql(?)", [f"select ({expression}\n)"]).fetchone() or ("{}",)
     said = json.loads(text)
     if said.get("error"):
@@ -79,7 +79,24 @@ def expression_columns(expression: str) -> tuple[str, ...]:
                 raise ValueError(f"expression {expression!r}: {name} is not allowed; only the cells of the row may decide")
             if name not in bound and name not in PLACES:
                 columns.append(name)
-    return tuple(dict.fromkeys(columns))
+    columns = list(dict.fromkeys(columns))
+    _bind(expression, columns)
+    return tuple(columns)
+
+
+def _duckdb() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 1})
+
+
+def _bind(expression: str, columns: list[str]) -> None:
+    """Raise ValueError where the expression does not fit columns of text."""
+    cells = ", ".join('cast(null as varchar) as "' + c.replace('"', '""') + '"' for c in dict.fromkeys((*columns, *PLACES)))
+    try:
+        with _duckdb() as connection:
+            connection.execute(f"select ({expression}\n) from (select {cells}) limit 0")
+    except duckdb.Error as error:
+        said = str(error).split("\n", 1)[0]
+        raise ValueError(f"expression {expression!r}: {said}; all columns are text") from None
 
 
 def _lambda_names(node: dict[str, Any]) -> Iterator[str]:

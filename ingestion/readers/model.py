@@ -53,6 +53,7 @@ REASONS = {
     "join_columns_missing": "关联表缺少所需的列",
     "join_table_unreadable": "需要关联的表无法读取",
     "join_key_repeated": "关联表的关联键对应多行",
+    "expression_failed": "映射中的表达式无法计算",
     "made_column": "映射新增的列与文件中的列重名",
 }
 """Reason code of a file that goes whole to quarantine -> what staff read."""
