@@ -19,6 +19,7 @@ ID_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 ID_CHECK = "10X98765432"
 # Sequence numbers per birth date and sex: 99 area suffixes with 499 sequences each; a step coprime to their number spreads them.
 ID_AREAS, ID_SEQUENCES, ID_STEP = 99, 499, 7919
+STRANGER_RANK = 40_000
 MALE, FEMALE = 1, 2
 
 
@@ -91,7 +92,8 @@ def home_hospital() -> np.ndarray:
     return np.array([by_prefecture[c.parent] for c in counties()])
 
 
-def _county_weights() -> np.ndarray:
+def county_weights() -> np.ndarray:
+    """Share of the province's people in each county."""
     by_prefecture = {row["code"]: float(row["weight"]) for row in rows("prefectures")}
     parents = [c.parent for c in counties()]
     urban = np.array([1.8 if c.level == "district" else 1.0 for c in counties()])
@@ -120,16 +122,16 @@ def check_digits(body: np.ndarray) -> np.ndarray:
     return digits @ ID_WEIGHTS % 11
 
 
-def _id_cards(birth: np.ndarray, sex: np.ndarray) -> Text:
+def _id_cards(birth: np.ndarray, sex: np.ndarray, first_rank: int = 0) -> Text:
     day = birth.astype(np.int64)
     group = day * 2 + (sex == MALE)
     order = np.argsort(group, kind="stable")
     first = np.r_[True, group[order][1:] != group[order][:-1]]
     starts = np.maximum.accumulate(np.where(first, np.arange(len(group)), 0))
     rank = np.empty(len(group), dtype=np.int64)
-    rank[order] = np.arange(len(group)) - starts
+    rank[order] = np.arange(len(group)) - starts + first_rank
     slots = ID_AREAS * ID_SEQUENCES
-    if rank.max() >= slots:
+    if len(rank) and rank.max() >= slots:
         raise ValueError(f"more than {slots} people of one sex share a birth date; the ID area {ID_AREA} has no further numbers")
     slot = (rank * ID_STEP + group * 104_729) % slots
     area, sequence = ID_AREA * 100 + 1 + slot % ID_AREAS, 2 * (slot // ID_AREAS) + np.where(sex == MALE, 1, 2)
@@ -167,9 +169,7 @@ def _addresses(rng: np.random.Generator, county: np.ndarray) -> Text:
     label = {d.code: d.name for d in divisions()}
     full = [label["140000"] + label[c.parent] + c.name for c in counties()]
     short = [label[c.parent] + c.name for c in counties()]
-    lone = [
-        c.name if len(c.name) > 2 and sum(o.name == c.name for o in counties()) == 1 else s for c, s in zip(counties(), short, strict=True)
-    ]
+    lone = [c.name if len(c.name) > 2 and sum(o.name == c.name for o in counties()) == 1 else s for c, s in zip(counties(), short, strict=True)]
     style = draw(rng, [70, 22, 8], n)
     place = pick([*full, *short, *lone], style * len(full) + county)
     street = pick(pools["streets"], rng.integers(len(pools["streets"]), size=n))
@@ -186,7 +186,7 @@ def populate(seed: int, scale: int) -> People:
     n = scale + outside
     rng = stream(seed, "people")
     sex = np.where(rng.random(n) < share("male_pct"), MALE, FEMALE)
-    county = draw(rng, _county_weights(), n)
+    county = draw(rng, county_weights(), n)
     survey = _survey_dates(rng, n)
     surveyed = (np.arange(n) < scale) & (rng.random(n) < share("surveyed_pct"))
     age = _ages(rng, n)
@@ -202,6 +202,11 @@ def populate(seed: int, scale: int) -> People:
         address=_addresses(rng, county),
         survey_date=np.where(surveyed, survey, np.datetime64("NaT", "D")),
     )
+
+
+def strangers(rng: np.random.Generator, sex: np.ndarray, birth: np.ndarray, county: np.ndarray) -> tuple[Text, Text, Text, Text]:
+    """Names, ID numbers, phones and addresses of people whom the programme never met; their ID numbers lie apart from those of `populate`."""
+    return names(rng, sex), _id_cards(birth, sex, STRANGER_RANK), _phones(rng, len(sex)), _addresses(rng, county)
 
 
 def birth_texts(people: People) -> Text:
