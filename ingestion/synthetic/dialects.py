@@ -42,8 +42,14 @@ def _translated(values: Text, codes: dict[str, str]) -> Text:
 
 
 def _scaled(values: Text, column: ColumnMapping) -> Text:
-    number = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return decimal((number - column.offset) / column.factor, 0, ~np.isnan(number))
+    """Numbers in the organisation's unit, as many digits as the conversion leaves; comparators stay, words too."""
+    parts = pc.extract_regex(values, r"^(?P<sign>[<>≤≥]?)(?P<number>-?\d+(?P<fraction>\.\d+)?)$")
+    sign, text, fraction = (pc.struct_field(parts, [i]) for i in range(3))
+    number = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    digits = max((pc.max(pc.utf8_length(fraction)).as_py() or 0) - 1, 0)
+    places = max(digits + round(np.log10(abs(column.factor))), 0)
+    written = decimal((number - column.offset) / column.factor, places, ~np.isnan(number))
+    return pc.coalesce(pc.binary_join_element_wise(sign, written, ""), values)
 
 
 def _extra(records: Records, name: str) -> Text:
