@@ -207,10 +207,13 @@ def _number_parts(field: Field) -> str:
 
 
 def _number(field: Field, mapping: ColumnMapping) -> str:
-    """The number in a text, in the contract's unit."""
+    """The number in a text, in the contract's unit; a whole number stays one when its unit is converted."""
     parsed, match = name(f"p:{field.name}"), name(f"n:{field.name}")
     value = f"case when {parsed} is not null then {parsed} when {match} is not null then try_cast({match}.num as decimal(18, 6)) end"
-    return value if (mapping.factor, mapping.offset) == (1.0, 0.0) else f"({value}) * {mapping.factor} + {mapping.offset}"
+    if (mapping.factor, mapping.offset) == (1.0, 0.0):
+        return value
+    converted = f"({value}) * {mapping.factor} + {mapping.offset}"
+    return f"round({converted})" if field.type == "int" else converted
 
 
 def _in_order(field: Field, mapping: ColumnMapping) -> str | None:

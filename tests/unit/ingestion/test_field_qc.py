@@ -68,6 +68,12 @@ def test_height_in_metres_is_repaired_and_said() -> None:
     assert (row["height_cm"], row["_verdicts"]) == (Decimal("165.0"), "height_cm:unit_metres")
 
 
+def test_a_pressure_in_kilopascals_becomes_whole_millimetres_of_mercury() -> None:
+    columns = {"exam_no": "exam_no", "systolic_mmhg": {"source": "kpa", "factor": 7.50062}}
+    row = check("physical_exam", {"exam_no": "1", "kpa": "17.1"}, columns)
+    assert (row["systolic_mmhg"], row["_verdicts"]) == (128, None)
+
+
 def test_exchanged_height_and_weight_are_both_set_aside() -> None:
     row = check("physical_exam", {"exam_no": "1", "height_cm": "62", "weight_kg": "168"})
     assert row["height_cm"] is None and row["weight_kg"] is None
