@@ -15,24 +15,22 @@ from ingestion.synthetic.records import NOBODY, Records, records
 ORGANISATION = "REF"
 KNOWN_ON = np.datetime64("2024-12-20")
 DOCTORS_PER_DEPARTMENT = 4
+# Staff of organisations without departments, by type.
+STAFF = {"checkup": 10, "screening_standard": 10, "screening_free": 10, "platform": 20, "regional_platform": 5, "registry": 5, "authority": 20}
 
 
 @cache
 def departments() -> tuple[str, ...]:
     """Names of the departments every hospital has; a department's code is KS and its position from 1."""
     return tuple(
-        dict.fromkeys(
-            ["消化内科", "普通外科", "肿瘤科", "放疗科", "病理科", "内镜中心", "检验科", "急诊科", *column("diagnoses", "department")]
-        )
+        dict.fromkeys(["消化内科", "普通外科", "肿瘤科", "放疗科", "病理科", "内镜中心", "检验科", "急诊科", *column("diagnoses", "department")])
     )
 
 
 def _table(organisation: str, feed: str, found: list[dict[str, str | None]]) -> Records:
     table = pa.table({key: pa.array([row[key] for row in found], pa.string()) for key in found[0]})
     n = table.num_rows
-    return records(
-        organisation, feed, {name: table[name].combine_chunks() for name in table.column_names}, np.full(n, NOBODY), np.full(n, KNOWN_ON)
-    )
+    return records(organisation, feed, {name: table[name].combine_chunks() for name in table.column_names}, np.full(n, NOBODY), np.full(n, KNOWN_ON))
 
 
 def organisation_rows() -> list[dict[str, str | None]]:
@@ -58,15 +56,15 @@ def _department_rows() -> list[dict[str, str | None]]:
     ]
 
 
+def staff(kind: str) -> list[tuple[str, str]]:
+    """Organisation and staff code of everybody who works at organisations of a type without departments."""
+    return [(row["organisation_code"], f"YS{n:03d}") for row in rows("organisations") if row["type"] == kind for n in range(1, STAFF[kind] + 1)]
+
+
 def _doctor_rows(seed: int) -> list[dict[str, str | None]]:
     rng = stream(seed, "doctors")
     posts = [(d["organisation_code"], d["department_code"]) for d in _department_rows() for _ in range(DOCTORS_PER_DEPARTMENT)]
-    posts += [
-        (row["organisation_code"], None)
-        for row in rows("organisations")
-        if row["type"] in {"screening_standard", "checkup"}
-        for _ in range(10)
-    ]
+    posts += [(row["organisation_code"], None) for row in rows("organisations") for _ in range(STAFF.get(row["type"], 0))]
     sex = np.where(rng.random(len(posts)) < 0.5, MALE, FEMALE)
     given = names(rng, sex).to_pylist()
     titles = np.array(["主任医师", "副主任医师", "主治医师", "住院医师"])[draw(rng, (15, 25, 35, 25), len(posts))]
