@@ -21,7 +21,7 @@ from ingestion import sealing
 from ingestion.contracts import contract
 from ingestion.derive import canonical_unit, converted, date_text, moment, name, origin, quoted, where, worked
 from ingestion.field_qc import MissingColumns, cleaned
-from ingestion.joined import JoinedTables, Unjoinable, deliveries_of, matched
+from ingestion.joined import JoinedTables, Unjoinable, deliveries_of, matched, plain
 from ingestion.mappings import DERIVED, ColumnMapping, FeedMapping, Join, Mapping, derived_fields, feed_of
 from ingestion.mappings.expressions import PLACES
 from ingestion.mappings.tables import where_columns
@@ -101,11 +101,15 @@ class Reshaper:
         return (*plan.kept, *plan.made)
 
     def unmapped(self, delivered: tuple[str, ...]) -> list[str]:
-        """Delivered columns that the mapping neither uses in any way nor ignores."""
+        """Delivered columns that the mapping neither uses in any way, for this feed or another of the same table, nor ignores."""
         plan = self._plan(delivered)
-        used = {*self.said.references(), *self.said.ignore, *(c for group in plan.groups for c in group.values())}
-        used |= {c for f, m in self.fields.items() if m.constant is None for c in (m.source or f, *m.alternatives)}
-        return [c for c in delivered if plan.renamed.get(c, c) not in used]
+        used = {*(c for group in plan.groups for c in group.values())}
+        for entry, other in self.mapping.feeds.items():
+            if (other.folder or feed_of(entry)) == self.said.folder and other.files == self.said.files:
+                used |= {*other.references(), *other.ignore, *(a for m in other.columns.values() for a in m.alternatives)}
+                used |= {a for alternatives in other.headers.values() for a in alternatives}
+        alike = {plain(c) for c in used}
+        return [c for c in delivered if plan.renamed.get(c, c) not in used and plain(c) not in alike]
 
     def apply(self, batch: pa.Table, delivered_on: date) -> Reshaped:
         """The records of a chunk of rows, all text columns and `_row`. Raises Unjoinable where a joined table is missing or does not fit."""
@@ -195,11 +199,12 @@ class Reshaper:
         """Delivered header -> the name the mapping uses, where they differ."""
         renamed: dict[str, str] = {}
         taken = {c for c in self.said.references() if c in delivered}
-        for mapped in self.fields.values():
-            if mapped.source and mapped.alternatives and mapped.source not in delivered:
-                other = next((matched((a,), delivered)[a] for a in mapped.alternatives if matched((a,), delivered)), None)
+        others = {**self.said.headers, **{m.source: m.alternatives for m in self.fields.values() if m.source and m.alternatives}}
+        for column, alternatives in others.items():
+            if column not in delivered:
+                other = next((matched((a,), delivered)[a] for a in alternatives if matched((a,), delivered)), None)
                 if other is not None and other not in taken:
-                    renamed[other] = mapped.source
+                    renamed[other] = column
         wanted = tuple(c for c in self.said.references() if c not in made and c not in PLACES and c not in renamed.values())
         for column, header in matched(wanted, tuple(c for c in delivered if c not in taken and c not in renamed)).items():
             if header != column and column not in delivered and header not in renamed:

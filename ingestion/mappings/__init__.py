@@ -41,6 +41,7 @@ class FeedMapping(Part):
     encoding   declared encoding of text files; detected when absent
     csv        delimiter ("tab" for the character) and quote character
     sheet      worksheet of an XLSX file, its first by default
+    headers    column -> other headers it may have in a delivery
     ignore     delivered columns that are known and not wanted
     pull       where the table comes from when nobody delivers it as a file; says nothing about how its rows are judged, so it is not dumped
 
@@ -63,6 +64,7 @@ class FeedMapping(Part):
     sheet: str | None = None
     null_values: tuple[str, ...] | None = None
     date_format: tuple[str, ...] = ()
+    headers: dict[str, tuple[str, ...]] = {}
     join: tuple[Join, ...] = ()
     where: Where | None = None
     unpivot: Unpivot | None = None
@@ -84,6 +86,8 @@ class FeedMapping(Part):
             for key in ("date_format", "ignore"):
                 if isinstance(value.get(key), str):
                     value[key] = (value[key],)
+            if isinstance(value.get("headers"), dict):
+                value["headers"] = {k: a_tuple(v) for k, v in value["headers"].items()}
             if isinstance(value.get("join"), dict):
                 value["join"] = (value["join"],)
             if isinstance(value.get("distinct"), str):
