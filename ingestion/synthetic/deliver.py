@@ -62,6 +62,8 @@ class Post:
         slot = slot + late
         count = np.ones(len(made), dtype=np.int64) if made.count is None else made.count
         self.truth.unique_records[f"{made.organisation} {made.feed}"] = int(count[slot < len(when)].sum())
+        for feed, beside in made.also.items():
+            self.truth.unique_records[f"{made.organisation} {feed}"] = int(beside[slot < len(when)].sum())
         words = dialect(made, mapping.resolved(made.feed)) if made.words is None else made.words
         carried = np.empty(0, dtype=np.int64)
         for k, day in enumerate(plan["dates"]):

@@ -23,6 +23,7 @@ class Records:
     words     the rows in the organisation's own words, where a delivered row is not a record; `table` then holds, row by row, the
               canonical fields that the records of a row have in common
     count     records in each row, where `words` is given
+    also      records of other feeds in each row, by feed
     stated    what the report texts say, row by row: truth for tests of the structuring of texts
     """
 
@@ -35,6 +36,7 @@ class Records:
     words: pa.Table | None = None
     count: np.ndarray | None = None
     stated: pa.Table | None = None
+    also: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.person)
