@@ -47,7 +47,10 @@ feeds:
       diagnosis_no: {template: "{encounter_id}-{seq}"}
       visit_no: encounter_id
       patient_no: subject_id
-      diagnosis_code: {source: code, code_table: {file: icd9_to_icd10.csv, key: icd9, value: icd10}, replace: {"^([A-Z][0-9]{2})([0-9A-Z]+)$": "\\\\1.\\\\2"}}
+      diagnosis_code:
+        source: code
+        code_table: {file: icd9_to_icd10.csv, key: icd9, value: icd10}
+        replace: {"^([A-Z][0-9]{2})([0-9A-Z]+)$": "\\\\1.\\\\2"}
       diagnosis_date: admittime
       is_main: {source: seq, codes: {"1": 1}, otherwise: 0}
   lab_result:
@@ -63,7 +66,9 @@ feeds:
       item_name: {template: "{label} ({fluid})"}
       patient_no: subject_id
       visit_no: encounter_id
-      result: {source: value, units: {unit: uom, item: label, unit_field: result_unit, rules: [{unit: mg/dL, item: Creatinine, factor: 88.4, to: umol/L}]}}
+      result:
+        source: value
+        units: {unit: uom, item: label, unit_field: result_unit, rules: [{unit: mg/dL, item: Creatinine, factor: 88.4, to: umol/L}]}
       result_unit: uom
       reported_date: charttime
 """
