@@ -17,7 +17,7 @@ from ingestion.synthetic.people import People, populate
 from ingestion.synthetic.questionnaire import questionnaires, survey_numbers
 from ingestion.synthetic.records import Records
 from ingestion.synthetic.reference import reference_records
-from ingestion.synthetic.screening import screening_records
+from ingestion.synthetic.screening import colonoscopy_records, fit_records, follow_up_records
 from ingestion.synthetic.truth import Truth
 from ingestion.synthetic.visits import HOSPITALS
 
@@ -33,7 +33,9 @@ def all_records(people: People, life: Life, seed: int) -> Iterator[Records]:
     """Every feed of every organisation, one at a time."""
     yield from reference_records(seed)
     yield questionnaires(people, life, seed)
-    yield from screening_records(people, life, seed)
+    yield fit_records(people, life, seed)
+    yield from colonoscopy_records(people, life, seed)
+    yield follow_up_records(people, life, seed)
     yield exam_records(people, life, seed)
     for number in range(len(HOSPITALS)):
         yield from Hospital(people, life, number, seed).feeds()
