@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingestion.contracts import contract
 from ingestion.mappings import FeedMapping, Mapping, load_mapping
 from ingestion.synthetic import writers
 from ingestion.synthetic.calibration import document
 from ingestion.synthetic.cells import stream
+from ingestion.synthetic.database import database_file, put_rows
 from ingestion.synthetic.dialects import delivered_name, dialect
 from ingestion.synthetic.faults import ACCEPTED, CORRECTIONS, KEPT, QUARANTINED, SKIPPED, SUPERSEDED, Batch, faults_of
 from ingestion.synthetic.records import Records
@@ -44,6 +46,22 @@ def _some(candidates: np.ndarray, rate: float, least: int, rng: np.random.Genera
     return np.sort(rng.choice(candidates, min(count, len(candidates)), replace=False))
 
 
+def _replaced(table: pa.Table, column: str, at: np.ndarray, texts: pa.Array) -> pa.Table:
+    """The table with other texts in some rows of a column."""
+    mask = np.zeros(table.num_rows, dtype=bool)
+    mask[at] = True
+    replaced = pc.replace_with_mask(table[column].combine_chunks(), pa.array(mask), texts)
+    return table.set_column(table.column_names.index(column), column, replaced)
+
+
+def _as_pulled(made: Records, words: pa.Table, mapping: Mapping, due: np.ndarray) -> tuple[np.ndarray, date]:
+    """Rows of a database in the order of their key, and the day of the latest change: what a pull lands, and under which date."""
+    keys = mapping.feeds[made.feed].pull.order_by
+    order = pc.sort_indices(words.select(list(keys)).take(pa.array(due)), sort_keys=[(key, "ascending") for key in keys]).to_numpy()
+    last = made.known_on[due].max() if len(due) else np.datetime64("1970-01-01")
+    return due[order], last.astype("datetime64[D]").item()
+
+
 class Post:
     """Delivers records into a landing folder and tells the truth about it."""
 
@@ -53,6 +71,8 @@ class Post:
     def deliver(self, made: Records) -> None:
         """Write all deliveries of one feed of one organisation."""
         plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
+        if made.feed in plan.get("beside", ()):
+            return  # its records stand in the rows of another feed
         made = shaped(made, mapping)
         if made.stated is not None:
             self.truth.stated(made)
@@ -64,14 +84,17 @@ class Post:
         self.truth.unique_records[f"{made.organisation} {made.feed}"] = int(count[slot < len(when)].sum())
         for feed, beside in made.also.items():
             self.truth.unique_records[f"{made.organisation} {feed}"] = int(beside[slot < len(when)].sum())
-        words = dialect(made, mapping.resolved(made.feed)) if made.words is None else made.words
-        carried = np.empty(0, dtype=np.int64)
+        words = dialect(made, mapping.with_defaults(made.feed)) if made.words is None else made.words
+        carried = gone = np.empty(0, dtype=np.int64)
         for k, day in enumerate(plan["dates"]):
             due = np.flatnonzero(slot == k)
             due = due[np.argsort(made.known_on[due], kind="stable")]
-            if len(due) + len(carried) == 0:
+            if plan["feeds"][made.feed]["format"] == "database":
+                due, day = _as_pulled(made, words, mapping, due)
+            if len(due) + len(carried) + len(gone) == 0:
                 continue
-            carried = self._one(made, words, mapping, day, due, carried, late, k, is_last=k == len(when) - 1, rng=rng)
+            carried, gone = self._one(made, words, mapping, day, due, carried, gone, late, k, is_last=k == len(when) - 1, rng=rng)
+            self.truth.unique_records[f"{made.organisation} {made.feed}"] -= len(gone)
         self._repeat(made, plan, mapping)
 
     def _one(
@@ -82,33 +105,38 @@ class Post:
         day: date,
         due: np.ndarray,
         carried: np.ndarray,
+        gone: np.ndarray,
         late: np.ndarray,
         number: int,
         *,
         is_last: bool,
         rng: np.random.Generator,
-    ) -> np.ndarray:
-        """One delivery; returns the rows whose correction the next one brings."""
-        plan, feed = organisations()[made.organisation], mapping.resolved(made.feed)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One delivery, with the `carried` corrections and the `gone` records marked as deleted; returns what the next one corrects and deletes."""
+        plan, feed = organisations()[made.organisation], mapping.with_defaults(made.feed)
         least = 1 if number == 0 else 0
-        reference = made.organisation == "REF"
+        reference = made.organisation == "REF" or plan["feeds"][made.feed]["format"] == "database"
         # repeated rows go to any place after the row they repeat
         repeated = _some(np.arange(len(due)), 0 if reference else REPEATED_ROWS, 0 if reference else least, rng)
         place = repeated + 0.5 + rng.random(len(repeated)) * (len(due) - repeated)
-        order = np.argsort(np.r_[np.arange(len(due)), place, np.full(len(carried), np.inf)], kind="stable")
-        rows = np.r_[due, due[repeated], carried][order]
-        origin = np.r_[np.zeros(len(due)), np.ones(len(repeated)), np.full(len(carried), 2)][order].astype(int)
-        blocked = np.isin(rows, due[repeated]) | (origin == 2)
+        order = np.argsort(np.r_[np.arange(len(due)), place, np.full(len(carried) + len(gone), np.inf)], kind="stable")
+        rows = np.r_[due, due[repeated], carried, gone][order]
+        origin = np.r_[np.zeros(len(due)), np.ones(len(repeated)), np.full(len(carried), 2), np.full(len(gone), 3)][order].astype(int)
+        blocked = np.isin(rows, due[repeated]) | (origin >= 2)
         batch = Batch(feed, made.table.take(pa.array(rows)), words.take(pa.array(rows)))
+        if feed.deleted and len(gone):
+            at = np.flatnonzero(origin == 3)
+            batch.delivered = _replaced(batch.delivered, feed.deleted.column, at, pa.repeat(pa.scalar(feed.deleted.values[0]), len(at)))
         changes: list[tuple[np.ndarray, str | None, str, str, str | None]] = [
             (np.flatnonzero(origin == 1), None, "repeated_row", QUARANTINED, "duplicate_row"),
             (np.flatnonzero((origin == 0) & late[rows]), None, "late_record", ACCEPTED, None),
             (np.flatnonzero(origin == 2), None, "correction", ACCEPTED, None),
+            (np.flatnonzero(origin == 3), None, "deleted_record", ACCEPTED, None),
         ]
         # records that a later delivery puts right
         wrong = np.empty(0, dtype=np.int64)
-        if not is_last and plan["corrected"] and made.feed in CORRECTIONS and batch.has(CORRECTIONS[made.feed][0]):
-            name, where, make = CORRECTIONS[made.feed]
+        name, where, make = CORRECTIONS.get(made.feed, ("", None, None))
+        if not is_last and plan["corrected"] and where and make and batch.has(name) and not batch.is_converted(name):
             wrong = _some(np.flatnonzero(~blocked & where(batch)), plan["corrected"], least, rng)
             self._put(batch, name, wrong, make(batch, wrong))
             blocked[wrong] = True
@@ -121,7 +149,7 @@ class Post:
             blocked[at] = True
             changes.append((at, None, "column_count", QUARANTINED, "column_count"))
         for fault in faults_of(made.feed):
-            if not batch.has(fault.field):
+            if not batch.has(fault.field) or (kind == "database" and contract(made.feed).field(fault.field).primary_key):
                 continue
             can = ~blocked & batch.given(fault.field) if fault.where is None else ~blocked & fault.where(batch)
             at = _some(np.flatnonzero(can), fault.rate, least, rng)
@@ -132,15 +160,15 @@ class Post:
             blocked[at] = True
             changes.append((at, fault.field, fault.name, fault.expected, fault.reason))
         self._write(made, batch.delivered, feed, day, rows, broken, changes)
-        return rows[wrong]
+        doomed = np.empty(0, dtype=np.int64)
+        if not is_last and feed.deleted and plan.get("deleted"):
+            doomed = _some(np.flatnonzero(~blocked & (origin == 0)), plan["deleted"], least, rng)
+        return rows[wrong], rows[doomed]
 
     @staticmethod
     def _put(batch: Batch, name: str, at: np.ndarray, texts: pa.Array) -> None:
         column = delivered_name(batch.mapping, name)
-        mask = np.zeros(batch.delivered.num_rows, dtype=bool)
-        mask[at] = True
-        replaced = pc.replace_with_mask(batch.delivered[column].combine_chunks(), pa.array(mask), texts)
-        batch.delivered = batch.delivered.set_column(batch.delivered.column_names.index(column), column, replaced)
+        batch.delivered = _replaced(batch.delivered, column, at, texts)
 
     def _folder(self, made: Records, mapping: Mapping, day: date) -> Path:
         return self.landing / mapping.source / made.organisation / (mapping.feeds[made.feed].folder or made.feed) / day.isoformat()
@@ -156,7 +184,8 @@ class Post:
         changes: list[tuple[np.ndarray, str | None, str, str, str | None]],
     ) -> None:
         plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
-        spec, size = plan["feeds"][made.feed], document("delivery")["part_rows"]
+        spec = plan["feeds"][made.feed]
+        size = len(rows) if spec["format"] == "database" else document("delivery")["part_rows"]
         encoding = feed.encoding or "utf-8"
         other = plan.get("wrong_encoding")
         is_wrong = bool(other) and other["delivered"] == day
@@ -164,7 +193,12 @@ class Post:
         names = []
         for part, start in enumerate(parts, 1):
             name = spec["file"].format(date=f"{day:%Y%m%d}") + (f"_{part:02d}" if len(parts) > 1 else "")
-            own, others = companions(feed, table.slice(start, size))
+            if spec["format"] == "database":
+                put_rows(database_file(self.landing, made.organisation), feed, table)
+                names.append(f"{made.feed}.{feed.pull.format}")
+                self.truth.file(made.organisation, made.feed, day, names[-1], made.person[rows])
+                break
+            own, others = companions(made.organisation, feed, table.slice(start, size))
             for folder, other_table in others.items():
                 writers.write(
                     self.landing / mapping.source / made.organisation / folder / day.isoformat(),
@@ -193,9 +227,7 @@ class Post:
             self.truth.file(made.organisation, made.feed, day, names[-1], made.person[rows[start : start + size]])
         file_names = pa.array(names)
         for at, name, fault, expected, reason in changes:
-            self.truth.planted(
-                made.organisation, made.feed, day, file_names.take(pa.array(at // size)), at % size + 1, name, fault, expected, reason
-            )
+            self.truth.planted(made.organisation, made.feed, day, file_names.take(pa.array(at // size)), at % size + 1, name, fault, expected, reason)
         if is_wrong:
             self.truth.planted(
                 made.organisation,
@@ -221,9 +253,7 @@ class Post:
                 name = f"{again['file']}_{part:02d}{path.suffix}"
                 (target / name).write_bytes(path.read_bytes())
                 first = next(
-                    f
-                    for f in self.truth.files
-                    if f["file_name"] == path.name and f["feed"] == made.feed and f["organisation"] == made.organisation
+                    f for f in self.truth.files if f["file_name"] == path.name and f["feed"] == made.feed and f["organisation"] == made.organisation
                 )
                 self.truth.files.append({**first, "delivered_on": again["again"].isoformat(), "file_name": name, "is_repeat": True})
                 self.truth.planted(

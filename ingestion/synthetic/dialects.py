@@ -5,17 +5,23 @@ The mapping is the one description of a dialect. Generator and pipeline read it 
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.contracts import contract
-from ingestion.mappings import ColumnMapping, FeedMapping
+from ingestion.mappings import FOLDER, CodeTable, ColumnMapping, FeedMapping
+from ingestion.synthetic.calibration import rows
 from ingestion.synthetic.cells import Text, constant, dates, decimal, parse_dates
 from ingestion.synthetic.records import Records
 
 # What the organisations call the columns that the generators give beside the canonical ones.
-EXTRA_COLUMNS = {"jzksmc": "department_name", "dept_name": "department_name"}
+EXTRA_COLUMNS = dict.fromkeys(("jzksmc", "dept_name", "科室", "KSMC", "DEPARTMENT_NAME"), "department_name")
+UPDATE_TIME = "UPDATE_TIME"  # when a database row was last written
+# What systems with a mark of change write into it for a record that is not deleted.
+UNCHANGED = "0"
 
 
 def delivered_name(mapping: FeedMapping, field: str) -> str:
@@ -41,6 +47,15 @@ def _translated(values: Text, codes: dict[str, str]) -> Text:
     return pc.coalesce(pa.array(list(local.values())).take(found), values)
 
 
+def code_rows(organisation: str, table: CodeTable) -> list[dict[str, str]]:
+    """The rows of a dictionary of local codes: the file beside the mapping, or what the organisation delivers as a table."""
+    if table.file:
+        with (FOLDER / table.file).open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    own = (r for r in rows("local_codes") if r["organisation"] == organisation)
+    return [{table.key: r["local_code"], table.value: r["code"], "MC": r["name_zh"]} for r in own]
+
+
 def _scaled(values: Text, column: ColumnMapping) -> Text:
     """Numbers in the organisation's unit, as many digits as the conversion leaves; comparators stay, words too."""
     parts = pc.extract_regex(values, r"^(?P<sign>[<>≤≥]?)(?P<number>-?\d+(?P<fraction>\.\d+)?)$")
@@ -56,6 +71,8 @@ def _extra(records: Records, name: str) -> Text:
     """A column that no field uses; the organisation's own code where the records hold none of that name."""
     if name in records.extra:
         return records.extra[name]
+    if name == UPDATE_TIME:
+        return dates(records.known_on, "%Y-%m-%d 08:00:00")
     if name in EXTRA_COLUMNS:
         return records.extra[EXTRA_COLUMNS[name]]
     return constant(records.organisation, len(records))
@@ -73,6 +90,9 @@ def dialect(records: Records, mapping: FeedMapping) -> pa.Table:
         values = records.table[name].combine_chunks()
         if known.field(name).type == "date" and date_pattern(mapping, name) != "%Y-%m-%d":
             values = dates(parse_dates(values), date_pattern(mapping, name))
+        if column.code_table:
+            table = column.code_table
+            values = _translated(values, {r[table.key]: r[table.value] for r in code_rows(records.organisation, table)})
         if column.codes:
             values = _translated(values, column.codes)
         if column.factor != 1.0 or column.offset != 0.0:
@@ -82,6 +102,8 @@ def dialect(records: Records, mapping: FeedMapping) -> pa.Table:
         delivered[column.source] = values
     for name in mapping.ignore:
         delivered[name] = _extra(records, name)
+    if mapping.deleted and mapping.deleted.column not in delivered:
+        delivered[mapping.deleted.column] = constant(UNCHANGED, len(records))
     left = set(records.table.column_names) - set(mapping.columns)
     if left:
         raise KeyError(f"mapping of {records.organisation} {records.feed} has no column for {', '.join(sorted(left))}")

@@ -34,7 +34,12 @@ class Batch:
         column = self.mapping.columns.get(field)
         if column is None or column.source not in self.delivered.column_names or field not in self.canonical.column_names:
             return False
-        return column.source not in {made for joined in getattr(self.mapping, "join", ()) for made in joined.made()}
+        return column.source not in {made for joined in self.mapping.join for made in joined.made()}
+
+    def is_converted(self, field: str) -> bool:
+        """Whether the organisation writes the field in a unit of its own."""
+        column = self.mapping.columns[field]
+        return (column.factor, column.offset) != (1.0, 0.0)
 
     def text(self, field: str, at: np.ndarray | None = None) -> Text:
         """Delivered texts of a field, of all rows or of some."""
@@ -79,6 +84,7 @@ class Fault:
     where     rows it can strike; by default those that hold a value
     expected  quarantined, repaired, set_aside, kept (with a remark), superseded, skipped, or accepted (no remark)
     reason    reason code of the field QC or name of a contract rule, where one is due
+    in_contract_unit  its texts are in the contract's unit: not planted where the organisation writes another
     """
 
     name: str
@@ -88,6 +94,7 @@ class Fault:
     reason: str | None
     rate: float = USUAL
     where: Where | None = None
+    in_contract_unit: bool = False
 
 
 def _put(field: str, *texts: str | None) -> Make:
@@ -173,9 +180,7 @@ def _person(feed: str) -> list[Fault]:
         Fault("id_full_width", "id_card_no", _edited("id_card_no", _full_width), ACCEPTED, None, RARE),
         Fault("id_birth_mismatch", "birth_date", _shifted("birth_date", "birth_date", 11), REPAIRED, "id_birth_mismatch", RARE),
         Fault("id_sex_mismatch", "sex_code", _other_sex, REPAIRED, "id_sex_mismatch", RARE, turnable),
-        Fault(
-            "phone_format", "mobile_phone", _edited("mobile_phone", lambda t: pc.utf8_slice_codeunits(t, 0, 10)), SET_ASIDE, "phone_format"
-        ),
+        Fault("phone_format", "mobile_phone", _edited("mobile_phone", lambda t: pc.utf8_slice_codeunits(t, 0, 10)), SET_ASIDE, "phone_format"),
         Fault("name_with_space", "person_name", _edited("person_name", _spaced), ACCEPTED, None, RARE),
     ]
     if feed != "questionnaire":
@@ -186,9 +191,9 @@ def _person(feed: str) -> list[Fault]:
 def _body() -> list[Fault]:
     """Heights and weights with the wrong unit, in the wrong place or impossible."""
     return [
-        Fault("height_in_metres", "height_cm", _metres, REPAIRED, "unit_metres", 0.004),
-        Fault("height_in_millimetres", "height_cm", _millimetres, SET_ASIDE, "out_of_range", RARE),
-        Fault("height_weight_swapped", "height_cm", _swapped, SET_ASIDE, "out_of_range", RARE, lambda b: b.number("weight_kg") < 95),
+        Fault("height_in_metres", "height_cm", _metres, REPAIRED, "unit_metres", 0.004, in_contract_unit=True),
+        Fault("height_in_millimetres", "height_cm", _millimetres, SET_ASIDE, "out_of_range", RARE, in_contract_unit=True),
+        Fault("height_weight_swapped", "height_cm", _swapped, SET_ASIDE, "out_of_range", RARE, lambda b: b.number("weight_kg") < 95, True),
         Fault("weight_in_words", "weight_kg", _put("weight_kg", "六十五", "约七十公斤"), SET_ASIDE, "not_a_number", RARE),
         Fault("weight_zero", "weight_kg", _put("weight_kg", "0", "0.0"), SET_ASIDE, "out_of_range", RARE),
         Fault("height_with_unit", "height_cm", _edited("height_cm", lambda t: join(t, "cm")), KEPT, "trailing_text", RARE),
@@ -246,9 +251,7 @@ OWN: dict[str, list[Fault]] = {
             "visit_ends_before_start",
             RARE,
         ),
-        Fault(
-            "visit_in_future", "visit_start_date", _day("visit_start_date", FUTURE, "visit_end_date"), QUARANTINED, "date_in_future", RARE
-        ),
+        Fault("visit_in_future", "visit_start_date", _day("visit_start_date", FUTURE, "visit_end_date"), QUARANTINED, "date_in_future", RARE),
         Fault("visit_type_unknown", "visit_type_code", _put("visit_type_code", "8"), QUARANTINED, "not_in_code_list", RARE),
     ],
     "diagnosis": [
@@ -279,9 +282,7 @@ OWN: dict[str, list[Fault]] = {
         Fault("lab_date_missing", "reported_date", _put("reported_date", None), QUARANTINED, "missing_required", RARE / 2),
     ],
     "endoscopy_report": [
-        Fault(
-            "reported_before_exam", "reported_date", _shifted("reported_date", "exam_date", -5), SET_ASIDE, "reported_before_exam", USUAL
-        ),
+        Fault("reported_before_exam", "reported_date", _shifted("reported_date", "exam_date", -5), SET_ASIDE, "reported_before_exam", USUAL),
         Fault("exam_in_future", "exam_date", _day("exam_date", FUTURE, "reported_date"), QUARANTINED, "date_in_future", RARE),
     ],
     "pathology_report": [
@@ -306,8 +307,8 @@ OWN: dict[str, list[Fault]] = {
         *_body(),
         Fault("glucose_given_up", "glucose_mmol_l", _put("glucose_mmol_l", "弃查"), KEPT, "not_done", 0.006),
         Fault("marker_not_done", "cea_ng_ml", _put("cea_ng_ml", "未查"), KEPT, "not_done", 0.006),
-        Fault("above_upper_limit", "triglyceride_mmol_l", _put("triglyceride_mmol_l", ">11.00"), KEPT, "comparator", 0.004),
-        Fault("marked_high", "ldl_mmol_l", _put("ldl_mmol_l", "4.15+", "5.02+"), KEPT, "comparator", 0.004),
+        Fault("above_upper_limit", "triglyceride_mmol_l", _put("triglyceride_mmol_l", ">11.00"), KEPT, "comparator", 0.004, in_contract_unit=True),
+        Fault("marked_high", "ldl_mmol_l", _put("ldl_mmol_l", "4.15+", "5.02+"), KEPT, "comparator", 0.004, in_contract_unit=True),
         Fault(
             "value_with_remark",
             "cholesterol_mmol_l",

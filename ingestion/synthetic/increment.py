@@ -18,6 +18,7 @@ from ingestion.contracts import contract
 from ingestion.mappings import FeedMapping, load_mapping
 from ingestion.synthetic import writers
 from ingestion.synthetic.cells import Text, dates, missing, parse_dates, stream
+from ingestion.synthetic.database import database_file, put_rows
 from ingestion.synthetic.deliver import organisations
 from ingestion.synthetic.dialects import dialect
 from ingestion.synthetic.faults import CORRECTIONS, Batch
@@ -25,9 +26,13 @@ from ingestion.synthetic.life_course import live
 from ingestion.synthetic.people import populate
 from ingestion.synthetic.province import MARKER, all_records
 from ingestion.synthetic.records import Records
+from ingestion.synthetic.shapes import companions, shaped
 
 # Serial numbers that a new record gets anew; those that other feeds quote change everywhere in the same way.
-SERIALS = ("visit_no", "diagnosis_no", "report_no", "screening_no", "specimen_no", "surgery_no", "treatment_no", "exam_no")
+SERIALS = (
+    *("visit_no", "diagnosis_no", "report_no", "screening_no", "specimen_no", "surgery_no", "treatment_no", "exam_no"),
+    *("history_no", "order_no", "card_no", "record_no"),
+)
 # What a new event starts from: records of one visit, one screening or one examination are made anew together.
 ANCHORS = ("visit_no", "screening_no", "exam_no")
 NEVER_NEW = ("patient", "follow_up", "screening_follow_up", "death")
@@ -72,7 +77,7 @@ def _renewed(made: Records, at: np.ndarray, day: np.datetime64) -> pa.Table:
 
 def _corrected(made: Records, at: np.ndarray, mapping: FeedMapping) -> tuple[np.ndarray, pa.Table]:
     """Of the chosen records those that can be corrected, with another value in the field that organisations correct."""
-    if made.feed not in CORRECTIONS:
+    if made.feed not in CORRECTIONS or mapping.cuts_rows or CORRECTIONS[made.feed][0] not in made.table.column_names:
         return at[:0], made.table.slice(0, 0)
     name, where, make = CORRECTIONS[made.feed]
     table = made.table.take(pa.array(at))
@@ -92,13 +97,18 @@ def _is_new(made: Records, share: float, seed: int, on: date, rng: np.random.Gen
 
 def _write(landing: Path, made: Records, on: date) -> str:
     plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
-    feed, spec = mapping.resolved(made.feed), plan["feeds"][made.feed]
-    folder = landing / mapping.source / made.organisation / feed.folder / on.isoformat()
-    table, name = dialect(made, feed), spec["file"].format(date=f"{on:%Y%m%d}")
-    encoding, bom = feed.encoding or "utf-8", plan.get("bom", False)
-    return writers.write(
-        folder, name, spec["format"], table, encoding=encoding, delimiter=feed.delimiter, bom=bom, sheet=feed.sheet, broken={}
-    )
+    feed, spec = mapping.with_defaults(made.feed), plan["feeds"][made.feed]
+    made = shaped(made, mapping)
+    words, name = dialect(made, feed) if made.words is None else made.words, spec["file"].format(date=f"{on:%Y%m%d}")
+    if spec["format"] == "database":
+        put_rows(database_file(landing, made.organisation), feed, words)
+        return name
+    table, others = companions(made.organisation, feed, words)
+    form = {"encoding": feed.encoding or "utf-8", "delimiter": feed.delimiter, "bom": plan.get("bom", False), "broken": {}}
+    place = landing / mapping.source / made.organisation
+    for folder, other in others.items():
+        writers.write(place / folder / on.isoformat(), f"{folder}_{name}", spec["format"], other, sheet=None, **form)
+    return writers.write(place / feed.folder / on.isoformat(), name, spec["format"], table, sheet=feed.sheet, **form)
 
 
 def deliver_increment(out: Path, share: float, on: date) -> dict[str, int]:
@@ -114,6 +124,8 @@ def deliver_increment(out: Path, share: float, on: date) -> dict[str, int]:
     truth: list[pa.Table] = []
     for made in all_records(people, life, seed):
         plan = organisations()[made.organisation]
+        if made.feed in plan.get("beside", ()):
+            continue
         if contract(made.feed).subject is None and not any(a in made.table.column_names for a in ANCHORS):
             continue
         rng = stream(seed, "increment", on, made.organisation, made.feed)
@@ -122,7 +134,7 @@ def deliver_increment(out: Path, share: float, on: date) -> dict[str, int]:
         lives = life.alive(made.person, np.broadcast_to(day, len(made)))
         new = np.flatnonzero(_is_new(made, share, seed, on, rng) & lives & delivered)
         old = np.setdiff1d(np.flatnonzero((rng.random(len(made)) < share) & delivered), new)
-        old, corrected = _corrected(made, old, mapping.resolved(made.feed))
+        old, corrected = _corrected(made, old, mapping.with_defaults(made.feed))
         at, table = np.r_[new, old], pa.concat_tables([_renewed(made, new, day), corrected])
         if len(at) == 0:
             continue

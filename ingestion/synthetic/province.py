@@ -46,7 +46,7 @@ def clear(out: Path) -> None:
     if out.exists() and any(out.iterdir()):
         if not (out / MARKER).exists():
             raise NotOurs(f"{out} is not empty and holds no {MARKER} marker; choose another folder")
-        for name in ("landing", "truth"):
+        for name in ("landing", "systems", "truth"):
             shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
 

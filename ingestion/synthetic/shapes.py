@@ -13,47 +13,52 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion.mappings import FeedMapping, Mapping
+from ingestion.mappings import FeedMapping, Join, Mapping
+from ingestion.mappings.tables import Pivot
 from ingestion.synthetic.cells import Text, constant
-from ingestion.synthetic.dialects import dialect
+from ingestion.synthetic.dialects import code_rows, dialect
 from ingestion.synthetic.records import Records
+
+# Sources whose systems hold some of the fields a feed may have, each its own.
+RECORD_WHAT_THEY_HAVE = ("hospital", "regional_platform")
 
 
 def made_columns(mapping: FeedMapping) -> frozenset[str]:
     """Columns that the reshaping makes, so that no delivered table has them."""
-    parts = [*getattr(mapping, "join", ())]
-    parts += [part for name in ("unpivot", "groups") if (part := getattr(mapping, name, None))]
-    return frozenset(column for part in parts for column in part.made())
+    return frozenset((*mapping.made, *(column for join in mapping.join for column in join.made())))
 
 
 def shaped(made: Records, mapping: Mapping) -> Records:
     """The records as rows of the delivered table; what the organisation does not record is left out."""
-    feed = mapping.resolved(made.feed)
-    shape = next((s for name, s in SHAPES.items() if getattr(feed, name, None)), None)
-    if not mapping.synthetic or made.words is not None or (shape is None and not getattr(feed, "where", None)):
+    feed = mapping.with_defaults(made.feed)
+    shape = next((s for name, s in SHAPES.items() if getattr(feed, name)), None)
+    if not mapping.synthetic or made.words is not None:
+        return made
+    if mapping.source in RECORD_WHAT_THEY_HAVE:
+        made = replace(made, table=made.table.select([n for n in made.table.column_names if n in feed.columns or n in feed.made]))
+    if shape is None and not feed.where and len(mapping.feeds_in_folder(feed.folder)) < 2:
         return made
     rows = shape(made, feed) if shape else replace(made, words=dialect(made, feed))
     words = _marked(rows.words, feed)
-    return replace(rows, words=_beside(words, mapping, feed, len(rows)))
+    return replace(rows, words=_beside(words, mapping, feed, rows))
 
 
 def _marked(words: pa.Table, feed: FeedMapping) -> pa.Table:
     """The mark of the kind of rows that `where` asks for."""
-    where = getattr(feed, "where", None)
-    for column, condition in (where or {}).items() if isinstance(where, dict) else ():
+    for column, condition in feed.where.items() if isinstance(feed.where, dict) else ():
         if condition.equals and column not in words.column_names:
             words = words.append_column(column, constant(condition.equals[0], words.num_rows))
     return words
 
 
-def _beside(words: pa.Table, mapping: Mapping, feed: FeedMapping, n: int) -> pa.Table:
-    """Columns that other feeds read from the same table, empty."""
+def _beside(words: pa.Table, mapping: Mapping, feed: FeedMapping, made: Records) -> pa.Table:
+    """Columns that other feeds read from the same table, empty where the records bring nothing for them."""
     for name in mapping.feeds_in_folder(feed.folder):
-        other = mapping.resolved(name)
+        other = mapping.with_defaults(name)
         wanted = [c for column in other.columns.values() if not column.optional for c in column.columns_read()]
         for column in dict.fromkeys([*wanted, *other.ignore]):
             if column not in words.column_names and column not in made_columns(other):
-                words = words.append_column(column, constant(None, n))
+                words = words.append_column(column, made.extra.get(column, constant(None, len(made))))
     return words
 
 
@@ -111,12 +116,33 @@ def _cut(made: Records, feed: FeedMapping) -> Records:
 SHAPES: dict[str, Callable[[Records, FeedMapping], Records]] = {"unpivot": _wide, "explode": _cut}
 
 
-def companions(feed: FeedMapping, table: pa.Table) -> tuple[pa.Table, dict[str, pa.Table]]:
-    """The delivered table without the columns of joined tables, and those tables by folder, one row per key."""
+def _long(joined: Join, pivot: Pivot, table: pa.Table) -> pa.Table:
+    """Columns of each row as rows of their own, item by item: the long table that a join pivots."""
+    parts, places = [], []
+    key = table[next(iter(joined.on))].combine_chunks().is_valid()
+    for made, items in pivot.columns.items():
+        if joined.prefix + made not in table.column_names:
+            continue
+        values = table[joined.prefix + made].combine_chunks()
+        at = np.flatnonzero(pc.and_(values.is_valid(), key).to_numpy(zero_copy_only=False))
+        rows = {there: table[here].combine_chunks().take(pa.array(at)) for here, there in joined.on.items()}
+        parts.append(pa.table({**rows, pivot.item: constant(items[0], len(at)), pivot.value: values.take(pa.array(at))}))
+        places.append(at)
+    order = np.argsort(np.concatenate(places), kind="stable")
+    return pa.concat_tables(parts).take(pa.array(order))
+
+
+def companions(organisation: str, feed: FeedMapping, table: pa.Table) -> tuple[pa.Table, dict[str, pa.Table]]:
+    """The delivered table without the columns of joined tables, and those tables and dictionaries by folder, one row per key."""
     others: dict[str, pa.Table] = {}
-    for joined in getattr(feed, "join", ()):
+    for column in feed.columns.values():
+        if column.code_table and column.code_table.folder:
+            others[column.code_table.folder] = pa.Table.from_pylist(code_rows(organisation, column.code_table))
+    for joined in feed.join:
         if joined.pivot:
-            raise ValueError(f"the generator cannot write the long table {joined.folder} that a join pivots")
+            others[joined.folder] = _long(joined, joined.pivot, table)
+            table = table.drop_columns([made for made in joined.made() if made in table.column_names])
+            continue
         there = {joined.prefix + made: column for made, column in joined.columns.items()}
         wanted = {**joined.on, **{made: column for made, column in there.items() if made in table.column_names}}
         key = table.select(list(joined.on)).combine_chunks()
