@@ -149,6 +149,8 @@ class Post:
             blocked[at] = True
             changes.append((at, None, "column_count", QUARANTINED, "column_count"))
         for fault in faults_of(made.feed):
+            if fault.in_contract_unit and batch.has(fault.field) and batch.is_converted(fault.field):
+                continue
             if not batch.has(fault.field) or (kind == "database" and contract(made.feed).field(fault.field).primary_key):
                 continue
             can = ~blocked & batch.given(fault.field) if fault.where is None else ~blocked & fault.where(batch)
