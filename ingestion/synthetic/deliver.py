@@ -23,6 +23,8 @@ from ingestion.synthetic.shapes import companions, shaped
 from ingestion.synthetic.truth import Truth
 
 REPEATED_ROWS, BROKEN_ROWS = 0.003, 0.0005
+# Faults of a row as a whole, which strike the records of other feeds in it too.
+WHOLE_ROW = ("repeated_row", "column_count")
 ENOUGH = 40  # a delivery with fewer candidates may go without a fault
 
 
@@ -230,6 +232,10 @@ class Post:
         file_names = pa.array(names)
         for at, name, fault, expected, reason in changes:
             self.truth.planted(made.organisation, made.feed, day, file_names.take(pa.array(at // size)), at % size + 1, name, fault, expected, reason)
+            for other, beside in made.also.items() if fault in WHOLE_ROW else ():
+                held = at[(beside[rows[at]] > 0) | (fault == "column_count")]
+                place = file_names.take(pa.array(held // size)), held % size + 1
+                self.truth.planted(made.organisation, other, day, *place, None, fault, expected, reason)
         if is_wrong:
             self.truth.planted(
                 made.organisation,

@@ -18,11 +18,11 @@ UPPER_LIMIT_NG_ML = 20
 
 
 def _afp(tests: Tests, raised: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Values in ng/mL: two cancers in three raise it, cirrhosis a little, others stay below seven."""
+    """Values in ng/mL: raised ones lie above 20, and above 400 only where the screening is positive."""
     n = len(tests)
     usual = np.exp(rng.normal(1.05, 0.45, n)).clip(0.6, 18)
     high = np.exp(rng.normal(5.2, 1.6, n)).clip(20.5, 60_000)
-    return np.where(raised, high, usual)
+    return np.where(raised, np.where(tests.result == POSITIVE, high, high.clip(20.5, 390)), usual)
 
 
 def liver_forms(desk: Desk) -> Iterator[Records]:
