@@ -146,6 +146,10 @@ def _swapped(batch: Batch, at: np.ndarray, rng: np.random.Generator) -> dict[str
     return {"height_cm": batch.text("weight_kg", at), "weight_kg": batch.text("height_cm", at)}
 
 
+def _sides_swapped(batch: Batch, at: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
+    return {"long_diameter_mm": batch.text("short_diameter_mm", at), "short_diameter_mm": batch.text("long_diameter_mm", at)}
+
+
 def _metres(batch: Batch, at: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
     return {"height_cm": decimal(batch.number("height_cm", at) / 100, 2)}
 
@@ -360,6 +364,33 @@ OWN: dict[str, list[Fault]] = {
             lambda b: ~b.is_code("is_cancer", "1"),
         ),
     ],
+    "screening_ldct": [Fault("exam_in_future", "exam_date", _day("exam_date", FUTURE), QUARANTINED, "date_in_future", RARE)],
+    "screening_ldct_nodule": [
+        Fault(
+            *("nodule_sides_swapped", "short_diameter_mm", _sides_swapped, SET_ASIDE, "nodule_short_above_long", 0.005),
+            where=lambda b: b.number("long_diameter_mm") > b.number("short_diameter_mm"),
+        ),
+    ],
+    "screening_liver": [
+        Fault("afp_not_done", "afp_ng_ml", _put("afp_ng_ml", "未查"), KEPT, "not_done", USUAL),
+        Fault("exam_in_future", "exam_date", _day("exam_date", FUTURE), QUARANTINED, "date_in_future", RARE),
+    ],
+    "screening_breast_us": [Fault("bi_rads_unknown", "bi_rads_code", _put("bi_rads_code", "9"), SET_ASIDE, "not_in_code_list", USUAL)],
+    "screening_cervical_hpv": [
+        Fault(
+            *("hpv_types_without_positive", "hpv_type_codes", _put("hpv_type_codes", "52", "58")),
+            *(SET_ASIDE, "hpv_types_without_positive", USUAL, lambda b: b.is_code("hpv_result_code", "1")),
+        ),
+    ],
+    "screening_colposcopy": [
+        Fault("impression_missing", "impression_code", _put("impression_code", None), QUARANTINED, "missing_required", 0.003),
+    ],
+    "screening_ugi_pathology": [
+        Fault(
+            *("ugi_code_unknown", "pathology_codes", _put("pathology_codes", "77")),
+            *(QUARANTINED, "not_in_code_list", 0.003, lambda b: b.is_code("pathology_codes", "17")),
+        ),
+    ],
     "screening_follow_up": [
         Fault("contact_in_future", "contact_date", _day("contact_date", FUTURE), SET_ASIDE, "date_in_future", 0.005),
     ],
@@ -391,5 +422,6 @@ CORRECTIONS: dict[str, tuple[str, Where, Callable[[Batch, np.ndarray], Text]]] =
     "pathology_report": ("diagnosis_text", lambda b: b.given("diagnosis_text"), _instead("diagnosis_text", "初步报告，待会诊")),
     "physical_exam": ("glucose_mmol_l", lambda b: b.given("glucose_mmol_l"), _more("glucose_mmol_l", 3, 2)),
     "screening_fit": ("fit_value_ng_ml", lambda b: b.number("fit_value_ng_ml") > 0, _more("fit_value_ng_ml", 5, 1)),
+    "screening_liver": ("afp_ng_ml", lambda b: b.number("afp_ng_ml") > 0, _more("afp_ng_ml", 3, 2)),
     "screening_colonoscopy": ("duration_minutes", lambda b: b.given("duration_minutes"), _more("duration_minutes", 100, 0)),
 }

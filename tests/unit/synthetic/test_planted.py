@@ -124,6 +124,12 @@ SEEN: dict[str, Seen] = {
     "lesion_size_impossible": lambda f, row: _number(f, row, "diameter_cm") * f.mapping.columns["diameter_cm"].factor > 15,
     "pathology_code_unknown": _text("pathology_code", "99"),
     "contact_in_future": _future("contact_date"),
+    "nodule_sides_swapped": lambda f, row: _number(f, row, "short_diameter_mm") > _number(f, row, "long_diameter_mm"),
+    "afp_not_done": _text("afp_ng_ml", "未查"),
+    "bi_rads_unknown": _text("bi_rads_code", "9"),
+    "hpv_types_without_positive": lambda f, row: f.code(row, "hpv_result_code") == "1" and f.value(row, "hpv_type_codes") is not None,
+    "impression_missing": _empty("impression_code"),
+    "ugi_code_unknown": _text("pathology_codes", "77"),
     "column_count": lambda f, row: len(f.rows[row - 1]) != len(f.columns),
     "repeated_row": lambda f, row: f.rows[row - 1] in f.rows[: row - 1],
 }
@@ -150,9 +156,7 @@ def test_every_planted_fault_is_in_its_file_at_its_row(files: list[Delivered], p
 
 
 def test_a_row_carries_one_fault_at_most(planted: list[dict]) -> None:
-    rows = Counter(
-        (p["organisation"], p["feed"], p["delivered_on"], p["file_name"], p["row"]) for p in planted if p["fault"] != "late_record"
-    )
+    rows = Counter((p["organisation"], p["feed"], p["delivered_on"], p["file_name"], p["row"]) for p in planted if p["fault"] != "late_record")
     assert [key for key, count in rows.items() if count > 1 and key[-1] is not None] == []
 
 
@@ -162,9 +166,7 @@ def test_faults_stay_rare(planted: list[dict], files: list[Delivered]) -> None:
     assert all(count / rows <= 0.02 for fault, count in of_questionnaire.items() if fault != "late_record"), of_questionnaire
 
 
-def test_a_corrected_record_comes_later_under_the_same_key_with_another_value(
-    files: list[Delivered], planted: list[dict], persons: dict
-) -> None:
+def test_a_corrected_record_comes_later_under_the_same_key_with_another_value(files: list[Delivered], planted: list[dict], persons: dict) -> None:
     by_key = {f.key: f for f in files}
     proved = 0
     for feed, (name, _, _) in CORRECTIONS.items():
@@ -205,9 +207,7 @@ def test_a_repeated_delivery_has_the_bytes_of_an_earlier_one(province: Path, fil
     for p in repeated:
         again = by_key[p["organisation"], p["feed"], p["delivered_on"], p["file_name"]]
         digest = hashlib.sha256(again.path.read_bytes()).digest()
-        earlier = [
-            f for f in files if f.organisation == again.organisation and f.feed == again.feed and f.delivered_on < again.delivered_on
-        ]
+        earlier = [f for f in files if f.organisation == again.organisation and f.feed == again.feed and f.delivered_on < again.delivered_on]
         assert [f.path.name for f in earlier if hashlib.sha256(f.path.read_bytes()).digest() == digest]
 
 
