@@ -14,6 +14,7 @@ from infra.steps import CannotRun
 
 DEFAULT_SCALE, DEFAULT_SEED = 20_000, 7
 MADE_OF = "generated.json"
+_offered: dict[str, str] = {}
 
 
 def wanted() -> tuple[int, int] | None:
@@ -29,6 +30,23 @@ def _made_of(folder: Path) -> tuple[int, int] | None:
         return told["scale"], told["seed"]
     except (OSError, ValueError, KeyError):
         return None
+
+
+def offer(extracts: Path) -> None:
+    """Say in the environment where the databases of a synthetic province are, that mappings pull from.
+
+    extracts  landing folder; the databases lie beside it, in `systems/`. A variable that somebody else has set stays; those set here for
+              another province are taken back.
+    """
+    there = sorted((extracts.parent / "systems").glob("*.db")) if (extracts.parent / "SYNTHETIC").exists() else []
+    found = {f"{path.stem}_DATABASE_URL": f"sqlite:///{path}" for path in there}
+    for name, url in [*_offered.items()]:
+        if os.environ.get(name) == url:
+            del os.environ[name]
+        del _offered[name]
+    for name, url in found.items():
+        if name not in os.environ:
+            os.environ[name] = _offered[name] = url
 
 
 def make(settings: Settings, scale: int, seed: int) -> bool:

@@ -7,6 +7,7 @@ commit carrying its batch ids; the ledger is written last. Killed anywhere and r
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -130,7 +131,9 @@ def organisations(settings: Settings, family: str) -> list[str]:
 
 
 def _is_pulled(mapping: Mapping) -> bool:
-    return any(m.pull for m in mapping.feeds.values())
+    """Whether the organisation has a source to pull from; a synthetic one has it only where its province is."""
+    pulls = [m.pull for m in mapping.feeds.values() if m.pull]
+    return any(not mapping.synthetic or os.environ.get(p.url_env) for p in pulls)
 
 
 def _pull(settings: Settings, mapping: Mapping) -> PullFailed | None:

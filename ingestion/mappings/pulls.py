@@ -28,6 +28,8 @@ class DatabasePull(_Pull):
     where      condition on the table; `:delivered_on` stands for the delivery date
     query      a select instead of a table; `:delivered_on` as above
     order_by   key columns; by default the table's primary key
+    dated_by   column with the time a row was last written. The rows written since the last pull are taken, none twice; they are landed
+               under the day of the latest, so that a delivery's date says how new its data are, not when somebody pulled
     format     how it is landed
     attempts, wait_seconds  the pull starts anew after a lost connection
     """
@@ -38,6 +40,7 @@ class DatabasePull(_Pull):
     where: str | None = None
     query: str | None = None
     order_by: tuple[str, ...] = ()
+    dated_by: str | None = None
     format: Literal["parquet", "jsonl"] = "parquet"
 
     @model_validator(mode="after")

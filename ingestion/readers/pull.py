@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from filelock import FileLock
 from infra.settings import Settings
 from ingestion.mappings import load_mapping
 from ingestion.mappings.pulls import DatabasePull, Pull
-from ingestion.readers.pull_database import pull_database
+from ingestion.readers.pull_database import Window, newest, pull_database
 from ingestion.readers.pull_http import pull_http
 from ingestion.readers.pull_model import PullFailed
 
@@ -25,8 +26,10 @@ log = logging.getLogger(__name__)
 def pull(settings: Settings, organisation: str, delivered_on: date) -> list[Path]:
     """Pull everything an organisation's mapping says can be pulled; the landed files, one per feed that had rows.
 
-    What is identical to a file already landed for that date is not landed again: its path is returned. What differs is landed beside it, so
-    that a landed file never changes.
+    A pull that is dated by its data lands only what is new since the last, under the day of the latest row, and nothing where nothing is new;
+    what was pulled last is remembered beside the landing folder, and a lost memory only means that all is pulled again. What is identical to a
+    file already landed for that date is not landed again: its path is returned. What differs is landed beside it, so that a landed file never
+    changes.
 
     Raises PullFailed, after having tried every feed, naming the feeds that could not be pulled.
     """
@@ -36,9 +39,13 @@ def pull(settings: Settings, organisation: str, delivered_on: date) -> list[Path
     for feed, feed_mapping in mapping.feeds.items():
         if feed_mapping.pull is None:
             continue
-        folder = settings.extracts / mapping.source / organisation / (feed_mapping.folder or feed) / delivered_on.isoformat()
+        landing = settings.extracts / mapping.source / organisation / (feed_mapping.folder or feed)
+        scratch = settings.extracts / ".pulling" / organisation
         try:
-            path = land(feed_mapping.pull, folder, feed, settings.extracts / ".pulling" / organisation, delivered_on)
+            if isinstance(feed_mapping.pull, DatabasePull) and feed_mapping.pull.dated_by:
+                path = land_new(feed_mapping.pull, landing, feed, scratch, delivered_on)
+            else:
+                path = land(feed_mapping.pull, landing / delivered_on.isoformat(), feed, scratch, delivered_on)
         except PullFailed as error:
             log.error("pull of %s %s for %s failed: %s", organisation, feed, delivered_on, error)
             failed.append(f"{feed}: {error}")
@@ -51,14 +58,32 @@ def pull(settings: Settings, organisation: str, delivered_on: date) -> list[Path
     return landed
 
 
-def land(source: Pull, folder: Path, stem: str, scratch: Path, delivered_on: date) -> Path | None:
+def land_new(source: DatabasePull, landing: Path, stem: str, scratch: Path, delivered_on: date) -> Path | None:
+    """Pull what was written since the last pull into the folder of the day of the latest row; None where nothing is new.
+
+    landing  folder of the table, above its dated folders
+    """
+    memory = scratch / f"{stem}.json"
+    last = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {"latest": None, "rows": 0}
+    window = newest(source, delivered_on, last["latest"], last["rows"])
+    if window is None:
+        return None
+    path = land(source, landing / window.day.isoformat(), stem, scratch, delivered_on, window)
+    unfinished = memory.with_suffix(".tmp")
+    unfinished.write_text(json.dumps({"latest": window.latest, "rows": window.at_latest}), encoding="utf-8")
+    os.replace(unfinished, memory)
+    return path
+
+
+def land(source: Pull, folder: Path, stem: str, scratch: Path, delivered_on: date, window: Window | None = None) -> Path | None:
     """Pull one source into a landing folder, in one step and only when it came whole; None when it has no rows.
 
     scratch  folder on the same file system for what is not yet whole
+    window   which rows, where the pull is dated by its data
     """
     suffix = source.format if isinstance(source, DatabasePull) else "jsonl"
     with _alone(scratch, stem) as part:
-        rows = pull_database(source, part, delivered_on) if isinstance(source, DatabasePull) else pull_http(source, part, delivered_on)
+        rows = pull_database(source, part, delivered_on, window) if isinstance(source, DatabasePull) else pull_http(source, part, delivered_on)
         if not rows:
             return None
         digest = _digest(part)

@@ -347,9 +347,7 @@ def test_pulling_twice_gives_the_same_bytes(interface, tmp_path: Path) -> None:
 
 
 @effort(max_examples=50, deadline=None)
-@given(
-    st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.floats(allow_nan=False) | st.none() | st.lists(st.integers())))
-)
+@given(st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.floats(allow_nan=False) | st.none() | st.lists(st.integers()))))
 def test_records_are_cut_out_of_a_page_without_change(records: list[dict]) -> None:
     for indent in (None, 2):
         page = json.dumps({"x": [1], "data": {"a": "]}", "items": records}}, ensure_ascii=False, indent=indent)
@@ -417,6 +415,76 @@ def test_a_mapping_that_holds_a_secret_or_says_too_little_is_refused(said: dict)
 def test_two_pulls_into_one_folder_are_refused() -> None:
     feed = {"folder": "x", "columns": {}, "pull": {"kind": "database", "url_env": "HIS_URL", "table": "t"}}
     with pytest.raises(ValidationError, match="more than one pull"):
-        mappings.Mapping.model_validate(
-            {"organisation": "X9", "source": "hospital", "name_zh": "某院", "feeds": {"patient": feed, "visit": feed}}
-        )
+        mappings.Mapping.model_validate({"organisation": "X9", "source": "hospital", "name_zh": "某院", "feeds": {"patient": feed, "visit": feed}})
+
+
+def written_table(engine: sa.Engine) -> sa.Table:
+    table = sa.Table(
+        "visit",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("written", sa.DateTime),
+        sa.Column("text", sa.String(9)),
+    )
+    table.create(engine)
+    return table
+
+
+def put(engine: sa.Engine, table: sa.Table, *rows: tuple[int, datetime | None, str]) -> None:
+    with engine.begin() as connection:
+        for number, written, text in rows:
+            connection.execute(table.delete().where(table.c.id == number))
+            connection.execute(table.insert().values(id=number, written=written, text=text))
+
+
+def dated_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict | None = None) -> None:
+    pulled = {"kind": "database", "url_env": "HIS_URL", "table": "visit", "order_by": ["id"], "dated_by": "written", **(more or {})}
+    if "query" in pulled:
+        del pulled["table"]
+    feeds = {"visit": {"pull": pulled, "columns": {"visit_no": "id", "patient_no": "text"}}}
+    (tmp_path / "DB01.yml").write_text(
+        yaml.safe_dump({"organisation": "DB01", "source": "hospital", "name_zh": "某院", "feeds": feeds}), encoding="utf-8"
+    )
+    monkeypatch.setenv("LAKEHOUSE_MAPPINGS", str(tmp_path))
+    for cached in (mappings._folders, mappings.load_mapping):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def mappings_forgotten() -> Iterator[None]:
+    yield
+    for cached in (mappings._folders, mappings.load_mapping):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize("query", [False, True])
+def test_a_pull_dated_by_its_data_takes_what_is_new_and_bears_the_day_of_the_latest_row(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mappings_forgotten: None, query: bool
+) -> None:
+    dated_mapping(tmp_path, monkeypatch, {"query": "select id, written, text from visit"} if query else None)
+    settings, table = load_settings(home=tmp_path / "home", key_file=tmp_path / "k"), written_table(database)
+    put(database, table, (1, datetime(2025, 3, 1, 8), "a"), (2, datetime(2025, 6, 27, 9, 30), "b"), (3, None, "c"))
+    (first,) = pull(settings, "DB01", date(2026, 1, 1))
+    assert first.parent.name == "2025-06-27" and [r[0] for r in rows_of(open_file(first))] == ["1", "2", "3"]
+
+    assert pull(settings, "DB01", date(2026, 1, 2)) == []
+
+    put(database, table, (4, datetime(2025, 6, 27, 9, 30), "d"))  # written in the same instant, after the pull
+    (same_day,) = pull(settings, "DB01", date(2026, 1, 3))
+    assert same_day.parent == first.parent and [r[0] for r in rows_of(open_file(same_day))] == ["2", "4"]
+
+    put(database, table, (1, datetime(2025, 7, 2), "changed"))
+    (later,) = pull(settings, "DB01", date(2026, 1, 4))
+    assert later.parent.name == "2025-07-02" and "changed" in [r[2] for r in rows_of(open_file(later))]
+    assert pull(settings, "DB01", date(2026, 1, 5)) == []
+
+
+def test_a_pull_that_forgot_what_it_pulled_lands_no_second_copy(
+    database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mappings_forgotten: None
+) -> None:
+    dated_mapping(tmp_path, monkeypatch)
+    settings, table = load_settings(home=tmp_path / "home", key_file=tmp_path / "k"), written_table(database)
+    put(database, table, (1, datetime(2025, 3, 1), "a"))
+    (first,) = pull(settings, "DB01", DAY)
+    (settings.extracts / ".pulling" / "DB01" / "visit.json").unlink()
+    assert pull(settings, "DB01", DAY) == [first] and len(list(first.parent.iterdir())) == 1
