@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
@@ -10,7 +12,7 @@ from ingestion.synthetic.cells import DAY, Text, age_on, dates, draw, join, keep
 from ingestion.synthetic.life import START, Lives
 from ingestion.synthetic.people import People, counties
 from ingestion.synthetic.records import Records, records
-from ingestion.synthetic.registry import Everybody, Tumours
+from ingestion.synthetic.registry import Everybody, Held, Tumours, everybody
 from ingestion.synthetic.strangers import Strangers
 
 ORGANISATION = "DR14"
@@ -20,7 +22,7 @@ PLACES = ("1", "2", "3", "4", "9")
 INTERVALS = ("数小时", "1天", "3天", "1周", "2周", "1月")
 
 
-def _deaths(people: People, life: Lives, others: Strangers) -> tuple[np.ndarray, np.ndarray]:
+def _deaths(life: Lives, others: Strangers) -> tuple[np.ndarray, np.ndarray]:
     """Who died since the first day of the records, and when; positions as in Everybody."""
     when = np.r_[life.death_date, others.death_date].astype(DAY)
     person = np.flatnonzero(~missing(when) & (when >= START))
@@ -61,10 +63,10 @@ def _chain(underlying: Text, direct: Text, between: Text) -> dict[str, Text]:
     return lines
 
 
-def death_records(people: People, life: Lives, others: Strangers, who: Everybody, tumours: Tumours, seed: int) -> Records:
+def death_registry(life: Lives, who: Everybody, tumours: Tumours, seed: int) -> Held:
     """One certificate per death, reported after some days, some of them after months."""
     rng = stream(seed, "death registry")
-    person, day = _deaths(people, life, others)
+    person, day = _deaths(life, who.others)
     n = len(person)
     tumour = _tumour_of_death(person, tumours)
     by_tumour = tumour != ""
@@ -84,7 +86,7 @@ def death_records(people: People, life: Lives, others: Strangers, who: Everybody
     lag = np.where(rng.random(n) < 0.05, rng.integers(60, 180, n), rng.integers(2, 45, n)).astype("timedelta64[D]")
     registered = day + lag
     at_hospital = rng.random(n) < np.where(by_tumour, 0.45, 0.3)
-    county = np.r_[people.county, others.county][person]
+    county = who.county[person]
     level = draw(rng, (45, 30, 14, 6, 5), n)
     lines: dict[str, Text] = {}
     for name, text in _chain(underlying, direct, between).items():
@@ -94,7 +96,7 @@ def death_records(people: People, life: Lives, others: Strangers, who: Everybody
     reporters = [f"{c.name}疾病预防控制中心（合成）" for c in counties()]
     columns = {
         "certificate_no": join("SW", dates(registered, "%Y"), padded(np.arange(n), 7)),
-        **who.columns(person),
+        **who.columns(person, ORGANISATION, registered),
         "death_date": dates(day),
         "death_place_code": pick(PLACES, np.where(at_hospital, 0, 1 + draw(rng, (4, 84, 5, 7), n))),
         "death_county_code": pick([c.code for c in counties()], county),
@@ -108,4 +110,11 @@ def death_records(people: People, life: Lives, others: Strangers, who: Everybody
         "registered_date": dates(registered),
     }
     columns["mobile_phone"] = keep(columns["mobile_phone"], rng.random(n) < 0.3)
-    return records(ORGANISATION, "death_registration", columns, who.true_person(person), registered)
+    return Held(records(ORGANISATION, "death_registration", columns, who.true_person(person), registered), person)
+
+
+def _builder(people: People, life: Lives, seed: int) -> Iterator[Records]:
+    yield death_registry(life, *everybody(people, life, seed), seed).records
+
+
+BUILDERS = {ORGANISATION: _builder}

@@ -13,6 +13,7 @@ from ingestion.synthetic.cells import DAY, constant, dates, days, draw, join, ke
 from ingestion.synthetic.life import CANCERS, Lives
 from ingestion.synthetic.people import FIRST_SURVEY, LAST_SURVEY, People, counties
 from ingestion.synthetic.questionnaire import survey_numbers
+from ingestion.synthetic.recorded import as_recorded
 from ingestion.synthetic.records import NOBODY, Records, records
 from ingestion.synthetic.reference import staff
 
@@ -90,17 +91,13 @@ def _activity_records(rng: np.random.Generator, county: np.ndarray, start: np.nd
 def _contact_records(
     rng: np.random.Generator, people: People, person: np.ndarray, answered: np.ndarray, contact: np.ndarray, activity: np.ndarray
 ) -> Records:
-    n, index = len(person), pa.array(person)
+    n, who = len(person), as_recorded(people, person, ORGANISATION, day=contact)
     codes = [code for _, code in staff("platform")]
     no = pick(["registered", "considering", "declined", "not_reached"], draw(rng, (20, 25, 35, 20), n))
     columns = {
         "contact_no": join("CD14", padded(np.arange(n) + 1, 8)),
         "activity_no": activity_numbers(activity),
-        "person_name": people.name.take(index),
-        "id_card_no": people.id_card.take(index),
-        "sex_code": whole(people.sex[person]),
-        "birth_date": dates(people.birth[person]),
-        "mobile_phone": people.phone.take(index),
+        **{name: who[name] for name in ("person_name", "id_card_no", "sex_code", "birth_date", "mobile_phone")},
         "contact_date": dates(contact),
         "contact_way_code": pick(list(code_list("outreach_way")), draw(rng, (34, 28, 12, 10, 10, 6), n)),
         "response_code": pa.compute.if_else(pa.array(answered), "assessed", no),
@@ -109,3 +106,6 @@ def _contact_records(
     }
     known = np.where(answered, people.survey_date[person], contact) + rng.integers(1, 8, n).astype("timedelta64[D]")
     return records(ORGANISATION, "outreach_contact", columns, person, known)
+
+
+BUILDERS = {ORGANISATION: outreach_records}

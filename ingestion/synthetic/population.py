@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -9,7 +10,8 @@ import pyarrow as pa
 
 from ingestion.synthetic.calibration import column, numbers, value
 from ingestion.synthetic.cells import constant, pick, stream, whole
-from ingestion.synthetic.people import FEMALE, MALE, counties, county_weights
+from ingestion.synthetic.life import Lives
+from ingestion.synthetic.people import FEMALE, MALE, People, counties, county_weights
 from ingestion.synthetic.records import NOBODY, Records, records
 
 ORGANISATION = "PB14"
@@ -60,3 +62,10 @@ def population_records(residents: int, seed: int) -> Records:
         "published_date": pa.array(published).cast(pa.string()),
     }
     return records(ORGANISATION, "population", columns, np.full(n, NOBODY), published)
+
+
+def _builder(people: People, life: Lives, seed: int) -> Iterator[Records]:
+    yield population_records(people.residents, seed)
+
+
+BUILDERS = {ORGANISATION: _builder}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
 
+from ingestion.contracts import contract
 from ingestion.synthetic.calibration import column, numbers, rows, share
 from ingestion.synthetic.cells import DAY, NEVER, Text, choose, constant, dates, days, draw, join, keep, missing, padded, pick, stream, whole
 from ingestion.synthetic.life import CANCERS, Lives, histologies, sites, stages
 from ingestion.synthetic.people import FEMALE, MALE, People
+from ingestion.synthetic.recorded import as_recorded
 from ingestion.synthetic.records import NOBODY, Records, records
-from ingestion.synthetic.strangers import NO_TUMOUR, Strangers
+from ingestion.synthetic.strangers import NO_TUMOUR, Strangers, other_people
 
 ORGANISATION = "CR14"
 FIRST_DAY, FOLLOWED_UP = np.datetime64("2021-01-01"), np.datetime64("2024-11-30")
@@ -25,50 +28,41 @@ TOPOGRAPHY = {"C85.9": "C77.9", "C95.9": "C42.1", "C80": "C80.9"}
 STAGE_GROUPS = ("0", "I", "II", "III", "IV")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Everybody:
     """The programme's people, then the strangers; `person` of a tumour or death is the position here."""
 
-    people: int
-    sex: np.ndarray
-    birth: np.ndarray
-    name: Text
-    id_card: Text
-    phone: Text
-    address: Text
+    cohort: People
+    others: Strangers
+
+    @property
+    def birth(self) -> np.ndarray:
+        return np.r_[self.cohort.birth, self.others.birth]
+
+    @property
+    def county(self) -> np.ndarray:
+        return np.r_[self.cohort.county, self.others.county]
 
     def true_person(self, person: np.ndarray) -> np.ndarray:
         """Position in People, NOBODY for strangers."""
-        return np.where(person < self.people, person, NOBODY)
+        return np.where(person < len(self.cohort), person, NOBODY)
 
-    def columns(self, person: np.ndarray) -> dict[str, Text]:
-        """Who a record is about."""
-        index = pa.array(person)
-        return {
-            "person_name": self.name.take(index),
-            "id_card_no": self.id_card.take(index),
-            "sex_code": whole(self.sex[person]),
-            "birth_date": dates(self.birth[person]),
-            "mobile_phone": self.phone.take(index),
-            "residence_address": self.address.take(index),
+    def columns(self, person: np.ndarray, source: str, day: np.ndarray) -> dict[str, Text]:
+        """Who records are about, as a source wrote it down on a day."""
+        known = person < len(self.cohort)
+        stranger = person[~known] - len(self.cohort)
+        index, others = pa.array(stranger), self.others
+        theirs = {
+            "person_name": others.name.take(index),
+            "id_card_no": others.id_card.take(index),
+            "sex_code": whole(others.sex[stranger]),
+            "birth_date": dates(others.birth[stranger]),
+            "mobile_phone": others.phone.take(index),
+            "residence_address": others.address.take(index),
         }
-
-
-def everybody(people: People, others: Strangers) -> Everybody:
-    """The programme's people and the strangers in one row."""
-
-    def both(name: str) -> Text:
-        return pa.concat_arrays([getattr(people, name), getattr(others, name)])
-
-    return Everybody(
-        people=len(people),
-        sex=np.r_[people.sex, others.sex],
-        birth=np.r_[people.birth, others.birth],
-        name=both("name"),
-        id_card=both("id_card"),
-        phone=both("phone"),
-        address=both("address"),
-    )
+        ours = as_recorded(self.cohort, person[known], source, day=day[known])
+        order = pa.array(np.argsort(np.r_[np.flatnonzero(known), np.flatnonzero(~known)], kind="stable"))
+        return {name: pa.concat_arrays([ours[name], text]).take(order) for name, text in theirs.items()}
 
 
 @dataclass
@@ -198,7 +192,34 @@ def tumours(people: People, life: Lives, others: Strangers, seed: int) -> Tumour
     return found.take(np.lexsort((found.person, found.incidence_date)))
 
 
-def cancer_registry_records(who: Everybody, all_tumours: Tumours, seed: int) -> Records:
+@dataclass(frozen=True)
+class Registered:
+    """What a reviewer sees of a registry's records: whose they are (position in Everybody), name and number."""
+
+    organisation: str
+    feed: str
+    person: np.ndarray
+    name: Text
+    number: Text
+    known_on: np.ndarray
+
+
+@dataclass(frozen=True)
+class Held:
+    """Records of a registry, and whose they are: positions in Everybody."""
+
+    records: Records
+    person: np.ndarray
+
+    def registered(self) -> Registered:
+        """What a reviewer sees."""
+        made = self.records
+        key = contract(made.feed).primary_key[0].name
+        name, number = (made.table[column].combine_chunks() for column in ("person_name", key))
+        return Registered(made.organisation, made.feed, self.person, name, number, made.known_on)
+
+
+def cancer_registry(who: Everybody, all_tumours: Tumours, seed: int) -> Held:
     """What the registry holds: most tumours by report, some by their death certificate alone, some twice, some never."""
     rng = stream(seed, "cancer registry")
     n = len(all_tumours)
@@ -250,7 +271,7 @@ def cancer_registry_records(who: Everybody, all_tumours: Tumours, seed: int) -> 
     paired = np.isin(organ, ("C34", "C50"))
     columns = {
         "case_no": join("ZL14", dates(registered, "%Y"), padded(np.arange(n), 7)),
-        **who.columns(found.person),
+        **who.columns(found.person, ORGANISATION, registered),
         "reporting_organisation_name": pick(reporters, np.where(np.isin(source, ("hospital", "pathology", "screening")), at_hospital, 7)),
         "report_source_code": pa.array(source),
         "incidence_date": dates(incidence),
@@ -274,4 +295,18 @@ def cancer_registry_records(who: Everybody, all_tumours: Tumours, seed: int) -> 
         "registered_date": dates(registered),
     }
     columns["mobile_phone"] = keep(columns["mobile_phone"], rng.random(n) < 0.6)
-    return records(ORGANISATION, "cancer_registry_case", columns, who.true_person(found.person), registered)
+    made = records(ORGANISATION, "cancer_registry_case", columns, who.true_person(found.person), registered)
+    return Held(made, found.person)
+
+
+def everybody(people: People, life: Lives, seed: int) -> tuple[Everybody, Tumours]:
+    """The people of the province as far as the registries hold them, and their tumours."""
+    others = other_people(people, seed)
+    return Everybody(people, others), tumours(people, life, others, seed)
+
+
+def _builder(people: People, life: Lives, seed: int) -> Iterator[Records]:
+    yield cancer_registry(*everybody(people, life, seed), seed).records
+
+
+BUILDERS = {ORGANISATION: _builder}
