@@ -1,17 +1,19 @@
-"""Field-level quality control: one SQL statement per feed, compiled from contract and mapping, run by DuckDB over Arrow chunks.
+"""Field-level quality control of texts: one SQL statement per field, compiled from contract and mapping, run by DuckDB over distinct texts.
 
-For every row it yields the standardised values, the comparators, and a list of verdicts `field:reason`. A value that fails a
-field of severity `error` quarantines its row; one that fails a field of severity `warning` is set aside (null) and the row stays.
-What a reason means and what it costs stands in `contracts/reasons.csv` and in the contract's own rules.
+For every text it yields the standardised value, the comparator and the reason, if any; `check.py` brings these to the rows and judges fields
+together. A value that fails a field of severity `error` quarantines its row; one that fails a field of severity `warning` is set aside (null)
+and the row stays. What a reason means and what it costs stands in `contracts/reasons.csv` and in the contract's own rules.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
@@ -32,7 +34,6 @@ DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y.%m.%d", "%Y年%m月%d日",
 REPAIRS = {"metres_to_cm": ("between 1.0 and 2.3", "* 100", "unit_metres")}
 # Reasons whose value stays in place.
 KEPT = ("comparator", "trailing_text", "unit_metres", "from_id_card", "id_birth_mismatch", "id_sex_mismatch", "translated")
-ALWAYS = "true"
 # Reasons that are no fault at all: they never quarantine a row.
 HARMLESS = (*KEPT, "not_done")
 
@@ -81,18 +82,6 @@ def _in(values: tuple[str, ...]) -> str:
     return "(" + ", ".join(map(quoted, values)) + ")"
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A compiled check.
-
-    sql        selects `_row`, `_part`, `_deleted`, `_ok`, `_verdicts` (`field:reason|field:reason`, null where nothing is to be said) and, per
-               field, value `f`, comparator `c:f` and delivered text `t:f` (where the contract keeps them) from a relation `src` with the cleaned
-               columns, `_row`, `_part`, `_file_no` and `_delivered_on`
-    """
-
-    sql: str
-
-
 class MissingColumns(ValueError):
     """The file lacks columns that the mapping names."""
 
@@ -120,23 +109,9 @@ def _coded(text: str, mapping: ColumnMapping) -> str:
     return f"case {text} {branches} else {text} end"
 
 
-def _text(field: Field, mapping: ColumnMapping | None, *, is_judged: str) -> str:
-    """The delivered text; null in rows whose other fields are not judged."""
-    if mapping is None:
-        return "cast(null as varchar)"
-    text = quoted(mapping.constant) if mapping.constant is not None else name(mapping.source or field.name)
-    return text if is_judged == ALWAYS else f"case when {is_judged} then {text} end"
-
-
 def needed_when_deleted(checked: Contract, field: Field) -> bool:
     """Whether a row marked deleted must still have the field: it makes the record's key."""
     return field.primary_key or (checked.keyed_by_subject and field.subject is not None)
-
-
-def deleted(mapping: FeedMapping) -> str:
-    """SQL condition over the cleaned columns: the source says that the record is deleted."""
-    marked = getattr(mapping, "deleted", None)
-    return f"coalesce({name(marked.column)} in {_in(tuple(marked.values))}, false)" if marked else "false"
 
 
 @cache
@@ -160,7 +135,8 @@ def _county_of_address(text: str) -> str:
     return f"coalesce({lookup(full)}, {lookup(alone)})"
 
 
-def _derived(field: Field) -> str:
+def derived(field: Field) -> str:
+    """SQL expression of a derived field over `t:<field>`, the cleaned text it is derived from."""
     source = name(f"t:{field.derived_from}")
     match field.derivation:
         case "county_of_address":
@@ -176,11 +152,9 @@ def _sql_type(field: Field) -> str:
     return {"string": "varchar", "int": "bigint", "date": "date", "bool": "boolean"}.get(field.type, field.type)
 
 
-def _parsed(field: Field, mapping: ColumnMapping | None, feed: FeedMapping) -> str:
+def _parsed(field: Field, mapping: ColumnMapping, feed: FeedMapping) -> str:
     """The quick reading of a text: what a clean value gives; null where a closer look is needed."""
     text = name(f"t:{field.name}")
-    if mapping is None:
-        return f"cast(null as {_sql_type(field)})"
     if field.is_numeric:
         return f"try_cast({text} as decimal(18, 6))"
     if field.type == "date":
@@ -225,23 +199,21 @@ def _in_order(field: Field, mapping: ColumnMapping) -> str | None:
         whole = f" and {number} = trunc({number})" if field.type == "int" else ""
         return f"{parsed} is not null and {number} between {field.minimum} and {field.maximum}{whole}"
     if field.type == "date":
-        return None if field.may_be_future else f"{parsed} between date '1900-01-01' and _delivered_on"
+        return f"{parsed} between date '1900-01-01' and date '2100-12-31'"
     if field.code_list and not field.multiple and not field.pattern:
         unchanged = f" and {parsed} = {text}" if mapping.codes else ""
         return f"{parsed} in {_in(tuple(code_list(field.code_list)))}{unchanged}"
     return None
 
 
-def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_form: bool, is_judged: str) -> str:
-    """The reason of a field's value, null where it stands as it is."""
-    if mapping is None:
-        return f"case when {is_judged} then 'missing_required' end" if field.required else "cast(null as varchar)"
+def _reason(field: Field, mapping: ColumnMapping, *, synthetic: bool, is_form: bool) -> str:
+    """The reason of a field's value, null where it stands as it is, by its text alone."""
     text, parsed, match, value = (name(f"{stage}:{field.name}") for stage in ("t", "p", "n", "q"))
     branches: list[tuple[str, str]] = []
     if condition := _in_order(field, mapping):
         branches.append((condition, ""))
     if field.required:
-        branches.append((f"{text} is null and {is_judged}", "missing_required"))
+        branches.append((f"{text} is null", "missing_required"))
     branches.append((f"{text} is null", ""))
     if field.is_numeric:
         branches.append((f"{parsed} is null and {text} in {_in(not_done_words())}", "not_done"))
@@ -264,8 +236,6 @@ def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_
         branches.append((f"{parsed} is null", "not_a_date"))
         branches.append((f"{parsed} < date '1900-01-01'", "date_too_early"))
         branches.append((f"{parsed} > date '2100-12-31'", "out_of_range"))
-        if not field.may_be_future:
-            branches.append((f"{parsed} > _delivered_on", "date_in_future"))
     else:
         if field.format == "cn_resident_id":
             return f"case when {text} is null then null else {id_number.verdict(parsed, synthetic=synthetic)} end"
@@ -293,10 +263,8 @@ def _reason(field: Field, mapping: ColumnMapping | None, *, synthetic: bool, is_
     return f"case {cases} end"
 
 
-def _value(field: Field, mapping: ColumnMapping | None) -> str:
+def _value(field: Field) -> str:
     """The standardised value: null where the reason sets it aside."""
-    if mapping is None:
-        return f"cast(null as {_sql_type(field)})"
     reason, value = name(f"r:{field.name}"), name(f"p:{field.name}")
     if field.is_numeric:
         value = name(f"q:{field.name}")
@@ -308,23 +276,120 @@ def _value(field: Field, mapping: ColumnMapping | None) -> str:
     return f"case when {reason} is null or {reason} in {_in(kept)} then {value} end"
 
 
-def _id_checks(fields: dict[str, Field]) -> dict[str, tuple[str, str]]:
-    """Per subject field (birth date, sex): reason and value where a valid ID number says otherwise or fills a gap."""
-    by_subject = {f.subject: f for f in fields.values() if f.subject}
-    if "id_card_no" not in by_subject:
-        return {}
-    number = name(f"v:{by_subject['id_card_no'].name}")
-    checks = {}
-    for part, reading, code in (("birth_date", id_number.birth_date, "id_birth_mismatch"), ("sex_code", id_number.sex_code, "id_sex_mismatch")):
-        if part in by_subject:
-            field = by_subject[part].name
-            stated, inside = name(f"v:{field}"), f"({reading(number)})"
-            checks[field] = (
-                f"case when {number} is null then {name(f'r:{field}')} when {stated} is null and {name(f't:{field}')} is null then 'from_id_card'"
-                f" when {stated} is null or {stated} <> {inside} then {quoted(code)} else {name(f'r:{field}')} end",
-                f"case when {number} is null then {stated} else {inside} end",
-            )
-    return checks
+def _lake_value(checked: Contract, field: Field) -> str | None:
+    """The value as it may stand in the lake, by itself: a text that looks like a person is masked. None where the value stands as it is."""
+    if field.type != "string" or field.code_list or field.primary_key or not field.in_lake or field.classification == "free_text":
+        return None
+    value = name(f"v:{field.name}")
+    return f"case when {judge_of_person(checked, field)(value)} then {quoted(scrub.MASKED_CELL)} else {value} end"
+
+
+def judge_of_person(checked: Contract, field: Field) -> Callable[..., str]:
+    """What tells a person's number from a text of this field: serial numbers may look like a phone."""
+    return scrub.is_id_number if field.name.endswith("_no") or not checked.subject else scrub.looks_like_a_person
+
+
+def field_sql(checked: Contract, field: Field, mapping: ColumnMapping, feed: FeedMapping, *, synthetic: bool) -> str:
+    """What is said of each text of a field, from a relation `texts` with the cleaned texts `t`, in their order.
+
+    v  standardised value     r  reason, null where there is none    c  comparator (where the contract keeps it)
+    p  number as read, before it was set aside                       l  value as it may stand in the lake (where it may need a mask)
+    o  text as it may stand in the lake (where the contract keeps it)  b, s  birth date and sex inside a valid ID number
+    """
+    f = field.name
+    stages = [f"select t as {name(f't:{f}')} from texts", f"{_parsed(field, mapping, feed)} as {name(f'p:{f}')}"]
+    if field.is_numeric:
+        closer = f"case when {name(f'p:{f}')} is null and {name(f't:{f}')} is not null then {_number_parts(field)} end"
+        stages += [f"{closer} as {name(f'n:{f}')}", f"{_number(field, mapping)} as {name(f'q:{f}')}"]
+    stages.append(f"{_reason(field, mapping, synthetic=synthetic, is_form=checked.is_form)} as {name(f'r:{f}')}")
+    stages.append(f"{_value(field)} as {name(f'v:{f}')}")
+    outputs = {"v": name(f"v:{f}"), "r": name(f"r:{f}")}
+    if field.comparator:
+        match = name(f"n:{f}")
+        outputs["c"] = f"case when {name(f'r:{f}')} = 'comparator' then coalesce(nullif({match}.pre, ''), nullif({match}.post, '')) end"
+    if field.is_numeric:
+        outputs["p"] = f"try_cast({name(f'q:{f}')} as {_sql_type(field)})"
+    if lake_value := _lake_value(checked, field):
+        outputs["l"] = lake_value
+    if field.keep_text:
+        text = name(f"t:{f}")
+        outputs["o"] = f"case when {scrub.looks_like_a_person(text)} then {quoted(scrub.MASKED_CELL)} else {text} end"
+    if field.subject == "id_card_no":
+        outputs |= {"b": id_number.birth_date(name(f"v:{f}")), "s": id_number.sex_code(name(f"v:{f}"))}
+    relation = stages[0]
+    for stage in stages[1:]:
+        relation = f"select *, {stage} from ({relation})"
+    return f"select {', '.join(f'{e} as {k}' for k, e in outputs.items())} from ({relation})"
+
+
+def id_check_sql(parts: dict[str, str]) -> str:
+    """Reason and value of birth date and sex where a valid ID number says otherwise or fills a gap.
+
+    parts  of birth_date and sex_code, those the feed has, by their place in the ID number (b, s): the relation `persons` has, per part, the number's
+           reading (b), the stated value (vb), whether a text was there (tb) and the reason so far (rb); the result vb and rb
+    """
+    codes = {"b": "id_birth_mismatch", "s": "id_sex_mismatch"}
+    outputs = []
+    for part in parts:
+        outputs.append(
+            f"case when not valid then r{part} when v{part} is null and not t{part} then 'from_id_card'"
+            f" when v{part} is null or v{part} <> {part} then {quoted(codes[part])} else r{part} end as r{part}"
+        )
+        outputs.append(f"case when not valid then v{part} else {part} end as v{part}")
+    return f"select {', '.join(outputs)} from persons"
+
+
+REMEMBERED = 5_000
+
+
+class FieldCheck:
+    """The check of one field of a file: what is said of a text is remembered, as the same texts come in every chunk."""
+
+    def __init__(self, field: Field, column: str | None, constant: str | None, sql: str | None):
+        self.field, self.column, self.constant, self.sql = field, column, constant, sql
+        self._texts: pa.Array = pa.array([], pa.string())
+        self._said: pa.Table | None = None
+
+    def judge(self, connection: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
+        """The columns of `field_sql`, row by row beside the cleaned texts."""
+        if len(texts) > REMEMBERED:
+            return self._ask(connection, texts)
+        place = pc.index_in(texts, value_set=self._texts)
+        if place.null_count:
+            if self._said is None or len(self._texts) > REMEMBERED:
+                self._texts, self._said = texts, self._ask(connection, texts)
+                return self._said
+            new = texts.filter(place.is_null())
+            self._texts = pa.concat_arrays([self._texts, new])
+            self._said = pa.concat_tables([self._said, self._ask(connection, new)]).combine_chunks()
+            place = pc.index_in(texts, value_set=self._texts)
+        return self._said.take(place)
+
+    def _ask(self, connection: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
+        # in small batches, so that DuckDB reads them with all threads; it keeps their order
+        connection.register("texts", pa.Table.from_batches(pa.table({"t": texts}).to_batches(max_chunksize=ROWS_PER_BATCH)))
+        said = connection.execute(self.sql).to_arrow_table().combine_chunks()
+        connection.unregister("texts")
+        if len(said) != len(texts):
+            raise RuntimeError(f"field {self.field.name}: {len(texts)} texts were judged {len(said)} times; nothing was stored")
+        return said
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The compiled check of a feed for files with certain columns.
+
+    fields   one check a field that is not derived, in the order of the contract
+    columns  delivered columns of the files
+    nulls    texts that mean an empty cell
+    marked   delivered column and its values that say a record is deleted
+    """
+
+    contract: Contract
+    fields: tuple[FieldCheck, ...]
+    columns: tuple[str, ...]
+    nulls: tuple[str, ...]
+    marked: tuple[str, tuple[str, ...]] | None
 
 
 def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, ...], *, synthetic: bool) -> Compiled:
@@ -334,94 +399,20 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
     """
     used = {f: m for f, m in mapping.columns.items() if m.constant is not None or (m.source or f) in columns}
     missing = [m.source or f for f, m in mapping.columns.items() if f not in used and not m.optional]
-    marked = getattr(mapping, "deleted", None)
-    if marked and marked.column not in columns:
-        missing.append(marked.column)
+    if mapping.deleted and mapping.deleted.column not in columns:
+        missing.append(mapping.deleted.column)
     if missing:
         raise MissingColumns(missing)
-    plain = [f for f in checked.fields if not f.derivation]
-    fields = {f.name: f for f in plain}
-    is_judged = {f.name: "not _deleted" if marked and not needed_when_deleted(checked, f) else ALWAYS for f in plain}
-
-    texts = ", ".join(f"{_text(f, used.get(f.name), is_judged=is_judged[f.name])} as {name(f't:{f.name}')}" for f in plain)
-    parsed = ", ".join(f"{_parsed(f, used.get(f.name), mapping)} as {name(f'p:{f.name}')}" for f in plain)
-    parts = "".join(
-        f", case when {name(f'p:{f.name}')} is null and {name(f't:{f.name}')} is not null then {_number_parts(f)} end as {name(f'n:{f.name}')}"
-        for f in plain
-        if f.is_numeric and f.name in used
-    )
-    numbers = "".join(f", {_number(f, used[f.name])} as {name(f'q:{f.name}')}" for f in plain if f.is_numeric and f.name in used)
-    reason = ", ".join(
-        f"{_reason(f, used.get(f.name), synthetic=synthetic, is_form=checked.is_form, is_judged=is_judged[f.name])} as {name(f'r:{f.name}')}"
-        for f in plain
-    )
-    values = ", ".join(f"{_value(f, used.get(f.name))} as {name(f'v:{f.name}')}" for f in plain)
-    id_checks = _id_checks(fields)
-
-    # rules see standardised values under the fields' own names, and what was read before it was set aside as <field>__parsed
-    stage_values, stage_reasons = [], []
-    for f in plain:
-        checked_reason, checked_value = id_checks.get(f.name, (name(f"r:{f.name}"), name(f"v:{f.name}")))
-        stage_values.append(f"{checked_value} as {name(f.name)}")
-        stage_reasons.append(f"{checked_reason} as {name(f's:{f.name}')}")
-        if f.is_numeric:
-            stage = "q" if f.name in used else "p"
-            stage_values.append(f"try_cast({name(f'{stage}:{f.name}')} as {_sql_type(f)}) as {name(f'{f.name}__parsed')}")
-            if f.comparator and f.name not in used:
-                stage_values.append(f"cast(null as varchar) as {name(f'c:{f.name}')}")
-            elif f.comparator:
-                match = name(f"n:{f.name}")
-                found = f"coalesce(nullif({match}.pre, ''), nullif({match}.post, ''))"
-                stage_values.append(f"case when {name(f'r:{f.name}')} = 'comparator' then {found} end as {name(f'c:{f.name}')}")
-    judged = "not _deleted and " if marked else ""
-    broken = "".join(f", {judged}coalesce({rule.sql}, false) as {name(f'x:{rule.name}')}" for rule in checked.rules)
-
-    verdicts, errors = [], []
-    flags = [*(f"{name(f's:{f.name}')} is not null" for f in plain), *(name(f"x:{r.name}") for r in checked.rules)]
-    set_aside: dict[str, list[str]] = {}
-    for f in plain:
-        verdicts.append(f"case when {name(f's:{f.name}')} is not null then {quoted(f.name + ':')} || {name(f's:{f.name}')} end")
-        if f.severity == "error":
-            errors.append(f"coalesce({name(f's:{f.name}')} not in {_in(HARMLESS)}, false)")
-        elif f.required:
-            errors.append(f"coalesce({name(f's:{f.name}')} = 'missing_required', false)")
-    for rule in checked.rules:
-        flag = name(f"x:{rule.name}")
-        for f in rule.fields:
-            verdicts.append(f"case when {flag} and ({name(f)} is not null or {name(f't:{f}')} is not null) then {quoted(f'{f}:{rule.name}')} end")
-            if rule.severity == "warning":
-                set_aside.setdefault(f, []).append(flag)
-        if rule.severity == "error":
-            errors.append(flag)
-    outputs = []
-    for f in plain:
-        value = name(f.name)
-        if f.name in set_aside:
-            value = f"case when not ({' or '.join(set_aside[f.name])}) then {value} end"
-        outputs.append(f"{value} as {name(f.name)}")
-        if f.comparator:
-            outputs.append(name(f"c:{f.name}"))
-        if f.keep_text:
-            outputs.append(name(f"t:{f.name}"))
-    derived = "".join(f", {_derived(f)} as {name(f.name)}" for f in checked.fields if f.derivation)
-
-    cells = ", ".join(map(name, sorted(columns)))
-    verdict_list = f"array_to_string(list_filter([{', '.join(verdicts)}], x -> x is not null), '|')"
-    sql = f"""
-    select _row, _part, _file_no, _delivered_on, _deleted, _hash_a, _hash_b, not ({" or ".join(errors) or "false"}) as _ok,
-        case when {" or ".join(flags)} then {verdict_list} end as _verdicts,
-        {", ".join(outputs)}{derived}
-    from (select *{broken}
-    from (select *, {", ".join(stage_reasons)}, {", ".join(stage_values)}
-    from (select *, {values}
-    from (select *, {reason}
-    from (select *{numbers}
-    from (select *{parts}
-    from (select *, {parsed}
-    from (select _row, _part, _file_no, _delivered_on, _deleted, hash({cells}) as _hash_a, hash(_salt, {cells}) as _hash_b, {texts}
-    from (select *, {deleted(mapping)} as _deleted, 'second' as _salt from src)))))))))
-    """
-    return Compiled(sql)
+    checks = []
+    for field in checked.fields:
+        if field.derivation:
+            continue
+        how = used.get(field.name)
+        column = how.source or field.name if how and how.constant is None else None
+        sql = field_sql(checked, field, how, mapping, synthetic=synthetic) if how else None
+        checks.append(FieldCheck(field, column, how.constant if how else None, sql))
+    marked = (mapping.deleted.column, mapping.deleted.values) if mapping.deleted else None
+    return Compiled(checked, tuple(checks), columns, mapping.null_values or (), marked)
 
 
 def outcome(feed: str, field: str | None, code: str) -> tuple[str, str, str]:

@@ -14,6 +14,7 @@ from functools import cache
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from infra.settings import Settings
@@ -193,6 +194,13 @@ def append(loaded: Table, batch_id: str, chunks: Iterable[pa.Table]) -> bool:
         for chunk in chunks:
             transaction.append(chunk, snapshot_properties={"batch_id": batch_id})
     return True
+
+
+def commit_file(loaded: Table, batch_id: str, file: DataFile | None) -> None:
+    """Commit a written file of one batch (or of several, ids joined by blanks); None stands for a batch without rows."""
+    with loaded.transaction() as transaction, transaction.update_snapshot(snapshot_properties={"batch_id": batch_id}).fast_append() as append:
+        if file is not None:
+            append.append_data_file(file)
 
 
 def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:

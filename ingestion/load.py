@@ -23,16 +23,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.settings import Settings
-from ingestion import duck, field_qc, lake, ops, raw_zone, sealing
+from ingestion import duck, field_qc, lake, ops, raw_zone, sealing, timing
+from ingestion.check import PLACE, Checked, check
 from ingestion.contracts import Contract, contract, contracts
+from ingestion.encoded import one, written
+from ingestion.exceptions import exceptions
 from ingestion.identity import vault
+from ingestion.lake_rows import lake_rows, lake_texts, record_keys
 from ingestion.mappings import FeedMapping, Mapping, UnknownOrganisation, all_mappings, feed_of, load_mapping
 from ingestion.mappings.decisions import decided, decisions_of
 from ingestion.readers import OpenedFile, UnreadableFile, open_file
 from ingestion.readers.model import REASONS
 from ingestion.readers.pull import pull
 from ingestion.readers.pull_model import PullFailed
+from ingestion.repeats import Repeats
 from ingestion.reshape import Reshaped, Reshaper, Unjoinable, joined_deliveries
+from ingestion.table_file import TableFile
 from ingestion.text import scrub
 
 FAMILIES = (
@@ -237,7 +243,7 @@ def _refuse_confusing(columns: tuple[str, ...]) -> None:
     lower = [c.lower() for c in columns]
     if len(set(lower)) < len(lower):
         raise UnreadableFile("duplicate_header", "column names differ in upper and lower case only")
-    if {*raw_zone.PLACE, "_seq", "_salt", "_deleted"} & set(lower):
+    if {*PLACE, "_seq", "_deleted"} & set(lower):
         raise UnreadableFile("reserved_header", "a column bears a name that the loader uses")
 
 
@@ -269,7 +275,9 @@ class _FeedLoad:
 
     def chunks(self) -> Iterator[raw_zone.ChunkRows]:
         """The rows of all files; small files of the same columns share a chunk. Raises FileRejected when a file cannot be read whole."""
-        self.connection.execute("create or replace temp table seen (batch_no bigint, _hash_a ubigint, _hash_b ubigint)")
+        self.repeats = Repeats()
+        days = list(self.batches)
+        self.batch_no = np.array([days.index(f.delivered_on) for f in self.files])
         held: list[pa.Table] = []
         for table in self._tables():
             if held and (held[0].schema != table.schema or sum(map(len, held)) + len(table) > ROWS_PER_CHUNK):
@@ -285,7 +293,6 @@ class _FeedLoad:
 
     def _tables(self) -> Iterator[pa.Table]:
         """The cells of all files' records in turn, with `_row`, `_part`, `_file_no` and `_delivered_on`."""
-        self.seq = 0
         self._compiled: dict[tuple[str, ...], field_qc.Compiled] = {}
         self._broken: list[tuple[int, list[tuple[int, str, str]]]] = []
         m = self.feed_mapping
@@ -297,8 +304,9 @@ class _FeedLoad:
                 columns = reshaper.columns(opened.columns)
                 if columns not in self._compiled:
                     self._compiled[columns] = field_qc.compile_check(self.contract, m, columns, synthetic=self.mapping.synthetic)
-                for batch in opened.batches():
-                    made = reshaper.apply(batch, delivered.delivered_on)
+                for batch in timing.each("read", opened.batches()):
+                    with timing.stage("reshape"):
+                        made = reshaper.apply(batch, delivered.delivered_on)
                     self.books[file_no].reshaped(batch, made)
                     for start in range(0, len(made.table), ROWS_PER_CHUNK):
                         records = made.table.slice(start, ROWS_PER_CHUNK)
@@ -316,52 +324,58 @@ class _FeedLoad:
             if opened.broken:
                 self._broken.append((file_no, [(b.row, b.code, b.text) for b in opened.broken]))
 
-    def _chunk(self, delivered: pa.Table) -> raw_zone.ChunkRows:
-        connection = self.connection
-        columns = tuple(c for c in delivered.column_names if c not in raw_zone.PLACE)
-        connection.register("src", field_qc.cleaned(delivered, self.feed_mapping.null_values or ()))
-        checked = connection.execute(self._compiled[columns].sql).to_arrow_table()
-        for place in ("_row", "_part", "_file_no"):
-            if not checked[place].equals(delivered[place]):
-                raise RuntimeError(f"feed {self.contract.feed}: the check returned rows in another order; nothing was stored")
-        checked = checked.append_column("_seq", pa.array(np.arange(self.seq, self.seq + len(checked))))
-        self.seq += len(checked)
-        checked = checked.append_column("_duplicate", pa.array(self._duplicates(checked)))
-        identity = known_name = pa.nulls(len(checked), pa.string())
-        if self.contract.subject:
-            connection.register("checked", checked)
-            connection.register("origin", raw_zone.origin_table(self.origins))
-            relation = "(select c.*, _ok and not _duplicate as _accepted, o._batch from checked as c inner join origin as o using (_file_no))"
-            with vault.opened(self.settings, connection):
-                found = vault.identify(connection, self.contract, self.files[0].organisation, relation)
-            identity, known_name = found["identity_id"], found["person_name"]
-        checked = checked.append_column("identity_id", identity).append_column("_known_name", known_name)
-        rows = raw_zone.rows_of_chunk(connection, self.contract, self.feed_mapping, self.origins, delivered, checked, self.key)
+    def _chunk(self, records: pa.Table) -> raw_zone.ChunkRows:
+        connection, described, organisation = self.connection, self.contract, self.files[0].organisation
+        columns = tuple(c for c in records.column_names if c not in PLACE)
+        file_no = one(records["_file_no"]).to_numpy()
+        with timing.stage("qc"):
+            checked = check(connection, self._compiled[columns], records)
+        with timing.stage("duplicates"):
+            checked = checked.without_repeats(self.repeats.find(checked.hashes, self.batch_no[file_no]))
+        identity = known_name = None
+        if described.subject:
+            with timing.stage("identify"):
+                identity, known_name = self._identified(checked, file_no)
+        keep = None if checked.ok.all() else np.flatnonzero(checked.ok)
+        with timing.stage("lake rows"):
+            keys = record_keys(described, organisation, checked, identity)
+            kept = lake_rows(connection, described, checked, keep, identity, known_name, keys)
+            kept |= raw_zone.lineage(self.origins, file_no if keep is None else file_no[keep])
+            place = {c: one(records[c]) for c in ("_row", "_part")} | {"_deleted": pa.array(checked.deleted)}
+            kept |= {c: v if keep is None else v.take(pa.array(keep)) for c, v in place.items()}
+        with timing.stage("text"):
+            kept |= lake_texts(connection, described, checked, keep, known_name)
+        with timing.stage("exceptions"):
+            quarantine, answers, counts = exceptions(connection, described, self.feed_mapping, self.origins, records, checked, keys)
+        with timing.stage("raw rows"):
+            raw = raw_zone.raw_rows(described, self.feed_mapping, self.origins, records, checked, self.key)
+        per_file = [np.bincount(file_no[which], minlength=len(self.files)) for which in (checked.ok, ~checked.ok)]
+        accepted, quarantined = ({i: int(n) for i, n in enumerate(counted) if n} for counted in per_file)
+        rows = raw_zone.ChunkRows(raw, pa.table(kept), quarantine, answers, accepted, quarantined, counts)
         self._enter(rows)
         return rows
 
-    def _duplicates(self, checked: pa.Table) -> np.ndarray:
-        """Which rows repeat an earlier row of their batch, cell by cell (two 64-bit hashes of all cells stand for them)."""
-        self.connection.register("checked", checked)
-        batch_no = [list(self.batches.values()).index(o.batch_id) for o in self.origins]
-        self.connection.register("place", pa.table({"_file_no": pa.array(range(len(batch_no)), pa.int32()), "batch_no": batch_no}))
-        hashed = "(select c._hash_a, c._hash_b, c._seq, p.batch_no from checked as c inner join place as p using (_file_no))"
-        repeated = self.connection.execute(
-            f"""
-            with hashed as {hashed},
-            candidate as (select batch_no, _hash_a, _hash_b from hashed group by all having count(*) > 1)
-            select _seq from (
-                select _seq, row_number() over (partition by batch_no, _hash_a, _hash_b order by _seq) as occurrence
-                from hashed semi join candidate using (batch_no, _hash_a, _hash_b)
-            ) where occurrence > 1
-            union
-            select _seq from hashed semi join seen using (batch_no, _hash_a, _hash_b)
-            """
-        ).fetchnumpy()["_seq"]
-        self.connection.execute(f"insert into seen select distinct batch_no, _hash_a, _hash_b from {hashed}")
-        duplicate = np.zeros(len(checked), dtype=bool)
-        duplicate[repeated.astype(np.int64) - checked["_seq"][0].as_py()] = True
-        return duplicate
+    def _identified(self, checked: Checked, file_no: np.ndarray) -> tuple[pa.Array, pa.Array]:
+        """Identity and known name of each row."""
+        batches = pa.array([o.batch_id for o in self.origins], pa.string())
+        days = pa.array([o.delivered_on for o in self.origins], pa.date32())
+        subject = {
+            "_seq": pa.array(np.arange(len(checked))),
+            "_batch": written(batches, file_no),
+            "_delivered_on": written(days, file_no),
+            "_accepted": pa.array(checked.ok),
+            "_deleted": pa.array(checked.deleted),
+        }
+        for f in self.contract.fields:
+            if (f.subject or f.primary_key) and not f.derivation:
+                subject[f.name] = written(checked.fields[f.name].value, checked.fields[f.name].place)
+        self.connection.register("subject_row", pa.table(subject))
+        with vault.opened(self.settings, self.connection):
+            found = vault.identify(self.connection, self.contract, self.files[0].organisation, "subject_row")
+        self.connection.unregister("subject_row")
+        if len(found) != len(checked):
+            raise RuntimeError(f"feed {self.contract.feed}: {len(checked)} rows have {len(found)} identities; nothing was stored")
+        return one(found["identity_id"]), one(found["person_name"])
 
     def _enter(self, rows: raw_zone.ChunkRows) -> None:
         """Put a chunk into the books of its files."""
@@ -374,38 +388,46 @@ class _FeedLoad:
 class _Appender:
     """Appends to one table what it does not hold yet, in a thread of its own while the next chunk is checked; all is committed together."""
 
-    def __init__(self, target: lake.Table, schema: pa.Schema, batches: set[str]):
-        self.schema = schema
+    def __init__(self, target: lake.Table, stage: str, batches: set[str]):
+        self.stage, self.target = stage, target
         self.pending = {b for b in batches if not lake.has_batch(target, b)}
         self.some_are_there = self.pending != batches
-        self.transaction = target.transaction()
+        self.file = TableFile(target)
         self.writer = ThreadPoolExecutor(max_workers=1)
         self.writing: Future[None] | None = None
+        self.committed = False
 
     def __enter__(self) -> _Appender:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.writer.shutdown(wait=True, cancel_futures=True)
+        if not self.committed:
+            self.file.abandon()
 
     def add(self, rows: pa.Table) -> None:
         if self.some_are_there:
-            rows = rows.filter(pc.is_in(rows["_batch"], pa.array(sorted(self.pending), pa.string())))
+            rows = rows.filter(pc.is_in(rows["_batch"].cast(pa.string()), pa.array(sorted(self.pending), pa.string())))
         if len(rows):
             self.finish()
-            self.writing = self.writer.submit(self._write, lake.conform(rows, self.schema))
+            self.writing = self.writer.submit(self._write, rows)
 
     def _write(self, rows: pa.Table) -> None:
-        self.transaction.append(rows, snapshot_properties={"batch_id": " ".join(sorted(self.pending))})
+        with timing.beside(self.stage):
+            self.file.write(rows)
 
     def finish(self) -> None:
         """Wait for the chunk being written. Raises what the writing raised."""
         if self.writing:
-            self.writing.result()
+            with timing.stage("waiting for writers"):
+                self.writing.result()
 
     def commit(self) -> None:
         self.finish()
-        self.transaction.commit_transaction()
+        with timing.stage("commit"):
+            if self.pending:
+                lake.commit_file(self.target, " ".join(sorted(self.pending)), self.file.close())
+        self.committed = True
 
 
 def _append(load: _FeedLoad) -> None:
@@ -416,8 +438,8 @@ def _append(load: _FeedLoad) -> None:
         for space, schema in ((lake.RAW, lake.raw_schema(described)), (lake.LAKE, lake.lake_schema(described)))
     )
     with (
-        _Appender(raw_table, lake.raw_schema(described), batches) as raw,
-        _Appender(lake_table, lake.lake_schema(described), batches) as clean,
+        _Appender(raw_table, "raw write", batches) as raw,
+        _Appender(lake_table, "lake write", batches) as clean,
     ):
         for rows in load.chunks():
             raw.add(rows.raw)

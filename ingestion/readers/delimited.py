@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from ingestion import timing
 from ingestion.readers.encoding import Encoding, find_encoding
 from ingestion.readers.lines import Marks, pieces
 from ingestion.readers.model import ROW, OpenedFile, UnreadableFile, clean_header, text_schema
@@ -68,9 +69,7 @@ def _header(source: Source, encoding: Encoding, dialect: Dialect) -> tuple[list[
     return names, found.end()
 
 
-def _tables(
-    opened: OpenedFile, source: Source, encoding: Encoding, dialect: Dialect, columns: tuple[str, ...], header: int
-) -> Iterator[pa.Table]:
+def _tables(opened: OpenedFile, source: Source, encoding: Encoding, dialect: Dialect, columns: tuple[str, ...], header: int) -> Iterator[pa.Table]:
     marks = Marks()
     parts = pieces(source, encoding, marks)
     body = chain([next(parts)[header:]], parts)
@@ -87,6 +86,11 @@ def _tables(
 
 def _parse(chunk: bytes, dialect: Dialect, columns: int) -> tuple[pa.Table, list[tuple[int, str]]]:
     """Parse a chunk of whole records; in one thread, as only then pyarrow tells the number of a row with too few or too many fields."""
+    with timing.beside("read"):
+        return _parsed(chunk, dialect, columns)
+
+
+def _parsed(chunk: bytes, dialect: Dialect, columns: int) -> tuple[pa.Table, list[tuple[int, str]]]:
     broken: list[tuple[int, str]] = []
     if columns == 1:
         chunk = MARKED_LINE.sub(lambda mark: mark[0] + dialect.delimiter.encode(), chunk)
@@ -119,9 +123,7 @@ def _numbered(
     if broken:
         numbers = np.delete(numbers, [row - 1 for row, _ in broken])
     rejected = [(before + row, *(marks.find(text) or ("column_count", text))) for row, text in broken]
-    table = table.rename_columns([name or f"\0{position}" for position, name in enumerate(columns)]).append_column(
-        ROW, pa.array(numbers, pa.int64())
-    )
+    table = table.rename_columns([name or f"\0{position}" for position, name in enumerate(columns)]).append_column(ROW, pa.array(numbers, pa.int64()))
     unnamed = [name for name in table.column_names if name.startswith("\0")]
     if unnamed:
         table, more = _without_unnamed(table, unnamed, dialect)

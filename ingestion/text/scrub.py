@@ -51,14 +51,15 @@ def looks_like_a_person(text: str, *, known_name: str | None = None) -> str:
     packed = f"regexp_replace({_plain_digits(text)}, '[\\s　-]', '', 'g')"
     number = f"(length({text}) >= 11 and regexp_matches({packed}, '{ID_18}|{ID_15}|1[3-9][0-9]{{9}}'))"
     other = f"regexp_matches({text}, '^{LANDLINE}$|{ADDRESS}')"
-    return f"(coalesce({number} or {other}, false) or {_names(text, known_name)})"
+    return f"(coalesce({number} or {other}, false) or {names(text, known_name)})"
 
 
-def _names(text: str, known_name: str | None) -> str:
+def names(text: str, known_name: str | None) -> str:
+    """SQL condition: the text holds the known name."""
     return f"coalesce(length({known_name}) >= 2 and contains({text}, {known_name}), false)" if known_name else "false"
 
 
 def is_id_number(text: str, *, known_name: str | None = None) -> str:
     """SQL condition: the cell is a citizen ID number or the known name; an organisation's serial number may look like a phone, hardly like these."""
     number = f"regexp_full_match(regexp_replace({_plain_digits(text)}, '[\\s　-]', '', 'g'), '{ID_18}')"
-    return f"(coalesce({number}, false) or {_names(text, known_name)})"
+    return f"(coalesce({number}, false) or {names(text, known_name)})"

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from types import SimpleNamespace
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from ingestion import field_qc
+from ingestion.check import check as check_rows
 from ingestion.contracts import contract
+from ingestion.encoded import spread
+from ingestion.lake_rows import lake_texts
 from ingestion.mappings import FeedMapping
 
 DELIVERED_ON = date(2024, 12, 31)
 
 
-def check(feed: str, row: dict[str, str | None], columns: dict | None = None, deleted: object = None) -> dict:
-    """One row through the compiled check of a feed."""
-    mapping = FeedMapping(columns=columns or {name: name for name in row}).model_copy(update={"deleted": deleted})
+def check(feed: str, row: dict[str, str | None], columns: dict | None = None, deleted: dict | None = None) -> dict:
+    """One row through the compiled check of a feed: standardised values, comparators `c:<field>`, texts kept `t:<field>`, and what was said."""
+    mapping = FeedMapping(columns=columns or {name: name for name in row if name != "zt"}, null_values=("", "NULL"), deleted=deleted)
     place = {"_row": [1], "_part": [0], "_file_no": [0], "_delivered_on": [DELIVERED_ON]}
     table = pa.table({**{k: pa.array([v], pa.string()) for k, v in row.items()}, **place})
     compiled = field_qc.compile_check(contract(feed), mapping, tuple(row), synthetic=True)
-    connection = duckdb.connect()
-    connection.register("src", field_qc.cleaned(table, ("", "NULL")))
-    return connection.execute(compiled.sql).to_arrow_table().to_pylist()[0]
+    found = check_rows(duckdb.connect(), compiled, table)
+    told = {f: found.values(f)[0].as_py() for f in found.fields}
+    told |= {f"c:{f}": spread(j.comparator, j.place)[0].as_py() for f, j in found.fields.items() if j.comparator is not None}
+    if made := lake_texts(duckdb.connect(), contract(feed), found, None, None):
+        told |= {f: values[0].as_py() for f, values in made.items() if contract(feed).field(f).derivation}
+    told |= {f"t:{f}": found.clean_text(f)[0].as_py() for f in found.fields}
+    return told | {"_ok": bool(found.ok[0]), "_deleted": bool(found.deleted[0]), "_verdicts": found.verdict_texts()[0].as_py()}
 
 
 NUMBERS = [
@@ -113,7 +119,7 @@ def test_every_reason_of_a_row_is_given_not_the_first_alone() -> None:
     assert not row["_ok"]
 
 
-DELETED = SimpleNamespace(column="zt", values=("作废",))
+DELETED = {"column": "zt", "values": ["作废"]}
 
 
 def test_a_row_marked_deleted_needs_only_its_key() -> None:
