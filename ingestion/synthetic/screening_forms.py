@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -29,12 +30,11 @@ FORMS = (
 )
 
 
-def screening_records(people: People, lives: Lives, seed: int) -> Iterator[Records]:
-    """Every screening form of every organisation whose mapping and delivery plan name it, one form of one organisation at a time."""
-    for organisation in PLACES:
-        desk = Desk(organisation, people, lives, seed)
-        for forms in FORMS:
-            yield from _in_rows(desk, forms(desk))
+def screening_records(people: People, lives: Lives, seed: int, *, organisation: str) -> Iterator[Records]:
+    """Every screening form of an organisation that its mapping and delivery plan name, one form at a time."""
+    desk = Desk(organisation, people, lives, seed)
+    for forms in FORMS:
+        yield from _in_rows(desk, forms(desk))
 
 
 def _in_rows(desk: Desk, made: Iterator[Records]) -> Iterator[Records]:
@@ -78,3 +78,6 @@ def _side_by_side(whole: Records, parts: Records, feed: FeedMapping) -> Records:
             columns[delivered] = values.take(index)
     counts = np.bincount(row, minlength=len(whole))
     return replace(whole, extra={**whole.extra, **columns}, also={**whole.also, parts.feed: counts})
+
+
+BUILDERS = {organisation: partial(screening_records, organisation=organisation) for organisation in PLACES}

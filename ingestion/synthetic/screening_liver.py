@@ -40,7 +40,7 @@ def liver_forms(desk: Desk) -> Iterator[Records]:
     # what makes a screening positive: a suspicious lesion, or the protein alone
     suspicious = positive & ((seen >= HIGH) | (rng.random(n) < 0.55))
     raised = (positive & ~suspicious) | (can & (seen == CANCER) & (rng.random(n) < 0.64))
-    raised |= can & ~raised & (rng.random(n) < np.where(cirrhosis, 0.04, 0.0)) & ~positive
+    raised |= can & ~raised & (rng.random(n) < np.where(cirrhosis, 0.05, share("afp_raised_without_cancer_pct"))) & ~positive
     afp = np.where(positive & ~suspicious, _afp(tests, raised, rng) + 400, _afp(tests, raised, rng))
     printed = choose(afp < 1.5, constant("<1.5", n), choose(afp > 20_000, constant(">20000", n), decimal(afp, 2)))
     cyst, haemangioma = can & (rng.random(n) < share("liver_cyst_pct")), can & (rng.random(n) < share("liver_haemangioma_pct"))

@@ -21,7 +21,10 @@ LOBES = {"右肺上叶": 1, "右肺中叶": 2, "右肺下叶": 3, "左肺上叶"
 LOW_MM = np.array([[5.0, 5.0, 8.0], [6.0, 6.0, 6.0], [10.0, 8.0, 20.0], [18.0, 15.0, 20.0]])
 HIGH_MM = np.array([[5.9, 5.9, 9.0], [9.9, 11.9, 19.5], [17.5, 15.5, 29.0], [46.0, 34.0, 38.0]])
 # Non-solid nodules of class 2 that stay below 8 mm, and so are no positive nodules of the programme.
-SMALL_NON_SOLID = 0.6
+SMALL_NON_SOLID = 0.92
+# Density by class of the scan (solid, part-solid, non-solid); of cancers as found by screening in Shanghai (kpi_calibration.csv).
+DENSITY_WEIGHTS = ((60, 8, 32), (42, 5, 53), (70, 12, 18), (74, 14, 12))
+DENSITY_OF_CANCER = (15, 32, 53)
 LOBE_SETS = ("1", "2", "3", "4", "5", "1;4", "3;5", "1;2;3", "4;5")
 
 
@@ -47,7 +50,8 @@ def lung_forms(desk: Desk) -> Iterator[Records]:
     large = can & (grade >= 2)
     five = can & (grade == 1) & (rng.random(n) < 0.006)
     cancer = tests.seen == CANCER
-    density = 1 + np.where(cancer, draw(rng, (15, 32, 53), n), draw(rng, (70, 8, 22), n))
+    density = np.select([grade == g for g in (1, 2, 3)], [draw(rng, w, n) for w in DENSITY_WEIGHTS[:3]], draw(rng, DENSITY_WEIGHTS[3], n))
+    density = 1 + np.where(cancer, draw(rng, DENSITY_OF_CANCER, n), density)
     density = np.where(five, SOLID, density)
     low, high = LOW_MM[grade - 1, density - 1], HIGH_MM[grade - 1, density - 1]
     high = np.where((grade == 2) & (density == NON_SOLID) & (rng.random(n) < SMALL_NON_SOLID), 7.9, high)

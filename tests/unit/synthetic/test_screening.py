@@ -181,7 +181,7 @@ def test_results_are_entered_after_the_examination_and_known_after_entry(made: d
 def test_nodules_beside_their_examination_are_those_of_a_table_of_their_own() -> None:
     desk = screened(PEOPLE, live(PEOPLE, 7), "F1403")
     apart = {records.feed: records for forms in FORMS for records in forms(desk)}
-    together = {r.feed: r for r in screening_records(PEOPLE, desk.lives, desk.seed) if r.organisation == "F1403"}
+    together = {r.feed: r for r in screening_records(PEOPLE, desk.lives, desk.seed, organisation="F1403")}
     assert "screening_ldct_nodule" not in together and "screening_liver_lesion" not in together
     exams, nodules = together["screening_ldct"], _by_exam(apart["screening_ldct_nodule"])
     assert exams.also["screening_ldct_nodule"].sum() == len(apart["screening_ldct_nodule"])

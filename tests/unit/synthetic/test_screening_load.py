@@ -34,7 +34,7 @@ def test_an_organisations_feeds_load_with_balanced_books_and_only_planted_faults
     desk = screened(people, lives, organisation)
     truth = Truth(tmp_path / "truth")
     post = Post(settings.extracts, truth, seed=7)
-    for made in screening_records(people, desk.lives, seed=7):
+    for made in screening_records(people, desk.lives, 7, organisation=organisation):
         post.deliver(made)
     truth.close(people, lives, seed=7, scale=500)
     books = load.load_organisation(settings, family, organisation, "test")["feeds"]
