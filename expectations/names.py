@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from ingestion.contracts import code_list, contracts
-from ingestion.mappings import UnknownOrganisation, load_mapping
+from ingestion import naming
+from ingestion.contracts import code_list
 
 PROVINCE = "全省"
-CANCERS = {"lung": "肺癌", "breast": "乳腺癌", "upper_gi": "上消化道癌", "colorectum": "结直肠癌", "liver": "肝癌", "cervix": "宫颈癌"}
+CODED = ("cancer", "channel", "screening_source")  # keys of groups whose values are codes of the list of that name
 
 
 def organisation_zh(code: str | None) -> str:
     """The organisation's Chinese name, or its code where no mapping names it; no organisation is the whole province."""
-    if not code:
-        return PROVINCE
-    try:
-        return load_mapping(code).name_zh
-    except UnknownOrganisation:
-        return code
+    return naming.organisation_zh(code) if code else PROVINCE
 
 
 def feed_zh(feed: str | None) -> str:
     """The feed's Chinese name, or its code where no contract names it."""
-    return contracts()[feed].name_zh if feed in contracts() else feed or ""
+    return naming.feed_zh(feed) if feed else ""
 
 
 def field_zh(feed: str | None, column: str | None) -> str:
     """The field's Chinese name, or its code where the feed's contract does not name it."""
-    named = (f.name_zh for f in contracts()[feed].fields if f.name == column) if feed in contracts() else iter(())
-    return next(named, column or "")
+    return naming.field_zh(feed or "", column) if column else ""
 
 
 def group_zh(key: str, value: str) -> str:
-    """What a group of a suite is called: a cancer, a channel, or the value itself."""
-    if key == "cancer":
-        return CANCERS.get(value, value)
-    if key == "channel" and value in (channels := code_list("channel")):
-        return channels[value].name_zh
-    return value
+    """What a group of a suite is called: a cancer, a channel, a screening source, or the value itself."""
+    return code_list(key)[value].name_zh if key in CODED and value in code_list(key) else value
 
 
 def _with_code(name: str, code: str | None) -> str:

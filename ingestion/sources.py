@@ -11,6 +11,8 @@ from sqlalchemy import types
 from infra.settings import Settings
 from ingestion import lake, ops
 from ingestion.contracts import codes, contracts
+from ingestion.field_qc import reasons
+from ingestion.returns import counts
 
 
 def iceberg_inputs(settings: Settings) -> dict[str, str]:
@@ -44,7 +46,9 @@ def _ops(settings: Settings, table: ops.Table) -> pa.Table:
 
 
 def arrow_inputs(settings: Settings) -> dict[str, pa.Table]:
-    """Tables batch_ledger, batch_state, check_result, contract_feed, contract_field, contract_rule and code_list."""
+    """Tables batch_ledger, batch_state, check_result, defect_count, contract_feed, contract_field, contract_rule, code_list
+    and reason.
+    """
     feeds = [
         {"feed": c.feed, "name_zh": c.name_zh, "version": c.version, "purpose": c.purpose, "grain": c.grain, "is_form": c.is_form}
         for c in contracts().values()
@@ -84,10 +88,12 @@ def arrow_inputs(settings: Settings) -> dict[str, pa.Table]:
         "batch_ledger": _ops(settings, ops.file_ledger),
         "batch_state": _ops(settings, ops.batch_state),
         "check_result": _ops(settings, ops.check_result),
+        "defect_count": counts.table(settings),
         "contract_feed": _rows(feeds, typed, flags),
         "contract_field": _rows(fields, typed, flags),
         "contract_rule": _rows(rules, typed, flags),
         "code_list": _rows([c.model_dump() for c in codes()], typed, flags),
+        "reason": _rows([r.model_dump() for r in reasons().values()], typed, flags),
     }
 
 

@@ -211,10 +211,12 @@ SUPPORT = {
     "batch_ledger": "One row per delivered file read as one feed. 文件台账。",
     "batch_state": "One row per batch with the decision of the gate. 批次状态。",
     "check_result": "Results of field checks, gates and tests. 检查结果。",
+    "defect_count": "Defects returned to organisations, counted by field, reason and state. 反馈给机构的缺陷计数。",
     "contract_feed": "One row per feed contract. 数据契约（上报表）。",
     "contract_field": "One row per field of a contract. 数据契约（字段）。",
     "contract_rule": "One row per cross-field rule of a contract. 数据契约（跨字段规则）。",
     "code_list": "One row per code of a code list. 代码表。",
+    "reason": "One row per reason of field QC. 字段质控原因。",
 }
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import delete, insert
 
 from infra.settings import Settings
 from ingestion import ops
-from ingestion.contracts import contracts
 from ingestion.deliveries.expected import EVERY_ZH, Due, due
 from ingestion.mappings import Mapping, all_mappings, feed_of
+from ingestion.naming import feed_zh
 
 CHECKPOINT, RULE = "delivery", "expected_delivery"
 
@@ -58,10 +58,6 @@ def _of_organisation(
         for found in due(m.expect.every, m.expect.grace_days, m.expect.start, as_of, dates):
             bad = max((d for d in rejected if found.period.first <= d <= as_of), default=None) if found.delivered_on is None else None
             yield DueDelivery(mapping.organisation, mapping.name_zh, feed, m.expect.every, found, bad)
-
-
-def feed_zh(feed: str) -> str:
-    return contracts()[feed].name_zh if feed in contracts() else feed
 
 
 def described(d: DueDelivery) -> str:

@@ -26,6 +26,7 @@ from infra.settings import Settings
 from ingestion import ops
 from ingestion.deliveries import DueDelivery, due_deliveries
 from ingestion.deliveries.check import described
+from ingestion.naming import feed_zh, organisation_zh
 from ingestion.returns import wording
 from ingestion.returns.store import OPEN, business_day
 
@@ -121,7 +122,7 @@ def _defects(settings: Settings, organisation: str, day: date) -> pa.Table:
         "缺陷编号": pa.array(map(defect_number, columns["defect_id"]), text),
         "状态": pa.array(map(wording.STATES_ZH.get, columns["state"]), text),
         "类别": pa.array(map(wording.KINDS_ZH.get, columns["kind"]), text),
-        "数据表": pa.array(map(wording.feed_zh, columns["feed"]), text),
+        "数据表": pa.array(map(feed_zh, columns["feed"]), text),
         "交付日期": pa.array(columns["delivered_on"], pa.date32()),
         "文件": pa.array(columns["file_name"], text),
         "行号": pa.array(columns["row"], whole),
@@ -161,7 +162,7 @@ def _workbook(organisation: str, day: date, rows: pa.Table, missing: Sequence[Du
     is_value = pa.array([k == wording.KINDS_ZH["value"] for k in kinds], pa.bool_())
     values = rows.filter(is_value)
     errors = rows.filter(pa.array([not v for v in is_value.to_pylist()], pa.bool_()))
-    title = f"{wording.organisation_zh(organisation)}（{organisation}）数据缺陷反馈 {day.year}年{day.month}月{day.day}日"
+    title = f"{organisation_zh(organisation)}（{organisation}）数据缺陷反馈 {day.year}年{day.month}月{day.day}日"
     for name, found, note in (
         ("需更正", errors, "下列记录、文件或批次未进入统计，请更正后重新交付。"),
         ("请核对", values, "下列取值已置空或更正，所在记录照常使用；请核对原始记录，有误的更正后重新交付。"),
@@ -169,7 +170,7 @@ def _workbook(organisation: str, day: date, rows: pa.Table, missing: Sequence[Du
         _sheet(book, name, title, [note, _left_out(len(found), limit, day)], COLUMNS, _cells(found.slice(0, limit)), found.num_rows)
     if missing:
         wanted = (("数据表", 24), ("应交时期", 22), ("期限", 12), ("逾期天数", 10), ("说明", 90))
-        told = ([wording.feed_zh(m.feed), m.due.period.name, m.due.deadline, m.due.days_late, described(m)] for m in missing)
+        told = ([feed_zh(m.feed), m.due.period.name, m.due.deadline, m.due.days_late, described(m)] for m in missing)
         _sheet(book, "应交未交", title, ["截至反馈日期应当交付而未收到的数据。"], wanted, told, len(missing))
     notes = book.create_sheet("说明")
     notes.column_dimensions["A"].width, notes.column_dimensions["B"].width = 16, 110

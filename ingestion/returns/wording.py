@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from ingestion import naming
 from ingestion.contracts import contracts
 from ingestion.field_qc import reasons
 from ingestion.mappings import UnknownOrganisation, load_mapping
@@ -62,24 +63,9 @@ def asks_for_nothing(code: str) -> bool:
     return _advice().get(code) == NOTHING_TO_DO
 
 
-def organisation_zh(code: str) -> str:
-    """The organisation's Chinese name, or its code where no mapping names it."""
-    try:
-        return load_mapping(code).name_zh
-    except (UnknownOrganisation, ValueError):
-        return code
-
-
-def feed_zh(feed: str) -> str:
-    """The feed's Chinese name, or what the landing folder is called."""
-    return contracts()[feed].name_zh if feed in contracts() else feed
-
-
 def field_zh(feed: str, field: str | None) -> str:
     """The field's Chinese name; a whole row has none."""
-    if not field:
-        return "（整行）"
-    return next((f.name_zh for f in contracts()[feed].fields if f.name == field), field) if feed in contracts() else field
+    return naming.field_zh(feed, field) if field else "（整行）"
 
 
 def own_column(organisation: str, feed: str, field: str | None) -> str:
