@@ -39,6 +39,14 @@ def build() -> None:
     def gate_lake() -> dict:
         return steps.gate("lake")
 
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def check_deliveries(as_of: str) -> dict:
+        return steps.check_deliveries(as_of)
+
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def return_defects() -> dict:
+        return steps.return_defects()
+
     @task
     def dbt_build(as_of: str) -> list[dict]:
         return steps.dbt_build(as_of)
@@ -71,7 +79,9 @@ def build() -> None:
     nodes = dbt_build(as_of)
     dbt_node.expand(node=nodes)
     version = publish(as_of)
-    chain(as_of, link_identities(), export_metadata(), gate_lake(), nodes, dbt_verdict(nodes), gate_features(), gate_marts(), version)
+    judged = gate_lake()
+    chain(judged, check_deliveries(as_of), return_defects(), nodes)
+    chain(as_of, link_identities(), export_metadata(), judged, nodes, dbt_verdict(nodes), gate_features(), gate_marts(), version)
     version >> EmptyOperator(task_id="published", outlets=[Asset(name="lakehouse_published", uri=PUBLISHED)])
     version >> report()
 

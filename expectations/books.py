@@ -19,6 +19,7 @@ CHECKPOINTS = {
     "dbt": "模型测试",
     "features": "特征表关口（全省）",
     "marts": "主题表关口（全省）",
+    "delivery": "应交数据（按机构）",
     "field_qc": "字段质控（入库前）",
 }
 SEVERITIES = ("critical", "warning", "info")
@@ -175,6 +176,30 @@ def _by_rule(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         one = groups.setdefault(r["rule"], {**r, "groups": 0})
         one["groups"] += 1
     return sorted(groups.values(), key=lambda r: r["rule"])
+
+
+@dataclass(frozen=True)
+class MissingBook:
+    """An organisation's missing deliveries of one feed: how many, the longest delay, and what the checks say."""
+
+    organisation: str
+    feed: str
+    count: int
+    days_late: int
+    descriptions: tuple[str, ...]
+
+
+def missing_deliveries(results: Sequence[dict[str, Any]]) -> list[MissingBook]:
+    """Deliveries that are missing now, by organisation and feed, longest delay first within an organisation."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for r in results:
+        if r["checkpoint"] == "delivery" and r["verdict"] == "fail" and r["severity"] == "warning":
+            groups[r["organisation"], r["feed"]].append(r)
+    made = []
+    for (organisation, feed), rows in groups.items():
+        rows.sort(key=lambda r: -r["observed"])
+        made.append(MissingBook(organisation, feed, len(rows), int(rows[0]["observed"]), tuple(r["description_zh"] for r in rows)))
+    return sorted(made, key=lambda b: (b.organisation, -b.days_late, b.feed))
 
 
 def quarantine(settings: Settings) -> list[dict[str, Any]]:

@@ -26,9 +26,7 @@ def run_checkpoint(settings: Settings, checkpoint: str, run_id: str) -> GateOutc
     is no build database.
     """
     suites = library.suites(checkpoint)
-    outcome = (
-        lake_gate.judge(settings, run_id, suites) if checkpoint == "lake" else warehouse_gate.judge(settings, checkpoint, run_id, suites)
-    )
+    outcome = lake_gate.judge(settings, run_id, suites) if checkpoint == "lake" else warehouse_gate.judge(settings, checkpoint, run_id, suites)
     for failure in outcome.failed_critical:
         log.error("gate %s: %s (%s)", checkpoint, failure["message_zh"], failure["rule"])
     return outcome

@@ -20,9 +20,7 @@ def release_batch(settings: Settings, batch_id: str, who: str, why: str) -> None
     with ops.transaction(settings.ops_url) as connection:
         batch = _held_batch(settings, batch_id)
         reason = f"由 {who.strip()} 人工放行：{why.strip()}。原拦截原因：{batch['reason_zh']}"
-        ops.replace(
-            connection, ops.batch_state, [{**batch, "status": "released", "rule": BY_HAND, "reason_zh": reason, "decided_at": ops.now()}]
-        )
+        ops.replace(connection, ops.batch_state, [{**batch, "status": "released", "rule": BY_HAND, "reason_zh": reason, "decided_at": ops.now()}])
 
 
 def judge_again(settings: Settings, batch_id: str) -> None:

@@ -80,9 +80,7 @@ def _folded(verdicts: Sequence[Verdict]) -> list[Verdict]:
             examined, failed = sum(v.examined for v in rest), sum(v.failed for v in rest)
             observed = max((v.observed for v in rest if v.observed is not None), default=None)
             single.append(
-                Verdict(
-                    first.suite, first.check, first.verdict, examined, failed, observed, "", first.organisation, first.feed, first.batch_id
-                )
+                Verdict(first.suite, first.check, first.verdict, examined, failed, observed, "", first.organisation, first.feed, first.batch_id)
             )
     return single
 
@@ -110,9 +108,7 @@ def _held(batches: Sequence[Mapping[str, Any]], verdicts: Iterable[Verdict]) -> 
             "rule": found[0][0],
             "reason_zh": "；".join(dict.fromkeys(message for _, message in found)),
         }
-        for i, found in sorted(
-            reasons.items(), key=lambda r: (by_id[r[0]]["organisation"], by_id[r[0]]["delivered_on"], by_id[r[0]]["feed"])
-        )
+        for i, found in sorted(reasons.items(), key=lambda r: (by_id[r[0]]["organisation"], by_id[r[0]]["delivered_on"], by_id[r[0]]["feed"]))
     ]
 
 

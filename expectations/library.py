@@ -111,9 +111,7 @@ class Suite(_Row):
             raise ValueError(f"suite {self.name}: a rule name stands twice")
         for check in self.checks:
             if self.is_measured != bool(check.examined and (check.failed or check.observed)):
-                raise ValueError(
-                    f"suite {self.name}, check {check.rule}: examined and failed or observed belong to checks that compare groups"
-                )
+                raise ValueError(f"suite {self.name}, check {check.rule}: examined and failed or observed belong to checks that compare groups")
             if self.source == "warehouse" and check.severity == "critical" and (check.scope or self.scope) != "province":
                 raise ValueError(f"suite {self.name}, check {check.rule}: no batch can be held from the warehouse; make it a warning")
             if self.source == "files" and check.severity == "critical":

@@ -83,9 +83,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, rows: str, wanted: Sequence[
     for n, m in enumerate(wanted):
         share = f"(f{n}::double / nullif(e{n}, 0))"
         parts.append(f"({m.examined})::bigint as e{n}, ({m.failed or 'null'})::bigint as f{n}, {m.observed or share} as o{n}")
-    found = connection.execute(
-        f"select organisation, feed, batch_id, {', '.join(parts)} from ({rows}) group by organisation, feed, batch_id"
-    )
+    found = connection.execute(f"select organisation, feed, batch_id, {', '.join(parts)} from ({rows}) group by organisation, feed, batch_id")
     for organisation, feed, batch_id, *values in found.fetchall():
         for n, m in enumerate(wanted):
             examined, failed, observed = values[3 * n : 3 * n + 3]
@@ -139,9 +137,7 @@ def measure(connection: duckdb.DuckDBPyConnection, suite: Suite) -> list[dict[st
                 for m in wanted
             )
         unmapped = {o: known for o in {b[0] for b in batches} if (known := _mapped(o, feed)) is not None}
-        made.extend(
-            f for f in found if f["rule"] not in only_mapped or f["column_name"] in unmapped.get(f["organisation"], {f["column_name"]})
-        )
+        made.extend(f for f in found if f["rule"] not in only_mapped or f["column_name"] in unmapped.get(f["organisation"], {f["column_name"]}))
     return made
 
 
@@ -150,8 +146,6 @@ def wide_table(connection: duckdb.DuckDBPyConnection, suite: Suite, rows: Sequen
     name = f"gate_{suite.subject}"
     connection.register("_measured", pa.Table.from_pylist(list(rows), schema=_MEASURED))
     columns = ", ".join(f"max(observed) filter (where rule = '{c.rule}') as \"{c.rule}\"" for c in suite.checks)
-    connection.execute(
-        f'create table "{name}" as select {", ".join(KEYS)}, {columns} from _measured group by {", ".join(KEYS)} order by all'
-    )
+    connection.execute(f'create table "{name}" as select {", ".join(KEYS)}, {columns} from _measured group by {", ".join(KEYS)} order by all')
     connection.unregister("_measured")
     return name

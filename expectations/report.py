@@ -14,7 +14,8 @@ from markupsafe import Markup, escape
 from expectations import books, data_docs
 from expectations.names import feed_name, feed_zh, field_zh, organisation_name, organisation_zh
 from infra.settings import Settings
-from ingestion import ops
+from ingestion import dictionary, ops
+from ingestion.returns import counts
 
 HERE = Path(__file__).parent
 LOCAL = ZoneInfo("Asia/Shanghai")
@@ -33,7 +34,9 @@ def _percent(value: float | None) -> str:
 
 
 def _observed(row: dict[str, Any]) -> str:
-    """The compared figure: a share where failed and examined give it, otherwise the figure itself."""
+    """The compared figure: days of a delivery's delay, a share where failed and examined give it, otherwise the figure itself."""
+    if row["checkpoint"] == "delivery":
+        return f"{row['observed']:.0f} 天"
     if row["observed"] is None:
         return _percent(row["failed"] / row["examined"]) if row["examined"] and row["failed"] is not None else "—"
     share = row["failed"] / row["examined"] if row["examined"] else None
@@ -140,9 +143,17 @@ def context(settings: Settings, run_id: str) -> dict[str, Any]:
         "repeated": [f for f in ledger if f["status"] == "duplicate"],
         "quarantine": (quarantine := books.quarantine(settings)),
         "reasons": books.by_reason(quarantine),
+        "missing": books.missing_deliveries(results),
+        "defects": [{**d, "file": _beside(settings, d["file"])} for d in counts.by_organisation(settings)],
+        "dictionary": _beside(settings, f"docs/{dictionary.PAGE}"),
         "checkpoints": books.checkpoint_books(results, settings),
         "runs": books.runs(settings),
     }
+
+
+def _beside(settings: Settings, place: str | None) -> str | None:
+    """The way from the report to a file under LAKEHOUSE_HOME, None where it is not there."""
+    return f"../{place}" if place and (settings.home / place).exists() else None
 
 
 def write_report(settings: Settings, run_id: str) -> Path:

@@ -116,8 +116,7 @@ def judge(settings: Settings, checkpoint: str, run_id: str, suites: Sequence[Sui
         groups, counts = _read(address, suites)
         readable = [s for s in suites if counts[s.name] is not None]
         subjects = [
-            great.Subject(s.name, s.name_zh, _warehouse_query(s), wanted(s), keys=s.per, groups=len(groups.get(s.name, ())))
-            for s in readable
+            great.Subject(s.name, s.name_zh, _warehouse_query(s), wanted(s), keys=s.per, groups=len(groups.get(s.name, ()))) for s in readable
         ]
         results = great.validate(checkpoint, run_id, address, subjects, settings.reports / "data_docs" / checkpoint) if subjects else {}
     for suite in suites:

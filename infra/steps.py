@@ -36,9 +36,12 @@ class Stopped(RuntimeError):
 
 
 def _settings() -> Settings:
+    from infra.province import offer
     from infra.settings import load_settings
 
-    return load_settings()
+    settings = load_settings()
+    offer(settings.extracts)
+    return settings
 
 
 def new_run_id() -> str:
@@ -206,6 +209,29 @@ def gate(checkpoint: str) -> dict[str, Any]:
         return {"checkpoint": checkpoint, "examined": result.examined, "held": [h["batch_id"] for h in result.held]}
 
 
+def check_deliveries(as_of: str) -> dict[str, int]:
+    """Hold what was to be delivered by the business date against the ledger; a late or missing delivery is a check result, and stops nothing."""
+    from ingestion import deliveries
+
+    settings = _settings()
+    with recorded(settings, "check deliveries") as outcome:
+        done = deliveries.check(settings, date.fromisoformat(as_of), run_id())
+        outcome["rows"] = done["due"]
+        return done
+
+
+def return_defects() -> dict[str, int]:
+    """Enter the defects of new batches, close those that were answered, and write the return files of the organisations concerned."""
+    from ingestion import returns
+
+    settings = _settings()
+    with recorded(settings, "return defects", withhold=True) as outcome:
+        done = returns.enter(settings)
+        files = returns.write_files(settings)
+        outcome["rows"] = done.found
+        return {**asdict(done), "files": len(files)}
+
+
 def _named(failure: dict[str, Any]) -> str:
     """A failed check as rule and what it is about: organisation and feed, or table and column."""
     about = " ".join(str(failure[k]) for k in ("organisation", "feed", "table", "column") if failure.get(k))
@@ -269,9 +295,11 @@ def publish(as_of: str) -> dict[str, Any]:
 
 
 def report() -> str:
-    """Write the validation report, whatever the gates decided."""
+    """Write the validation report, whatever the gates decided, and the data dictionary it links to."""
     from expectations.report import write_report
+    from ingestion import dictionary
 
     settings = _settings()
     with recorded(settings, "report"):
+        dictionary.write(settings)
         return str(write_report(settings, run_id()))

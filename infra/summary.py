@@ -18,9 +18,11 @@ from rich.table import Table
 from infra import publication
 from infra.settings import Settings
 from ingestion import lake, ops
+from ingestion.returns import counts
 
 SHOWN_FAILURES = 10
-CHECKPOINTS = ("field_qc", "lake", "dbt", "features", "marts")
+SHOWN_MISSING = 10
+CHECKPOINTS = ("field_qc", "lake", "dbt", "features", "marts", "delivery")
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,21 @@ def held(settings: Settings) -> list[dict[str, Any]]:
     return sorted(({k: r[k] for k in wanted} for r in rows), key=lambda r: (r["organisation"], r["feed"], str(r["delivered_on"])))
 
 
+def deliveries(settings: Settings) -> dict[str, Any]:
+    """Expected deliveries: how many were due and in time, and each that is late or missing, as the last check said it."""
+    found = ops.rows(settings.ops_url, ops.check_result, ops.check_result.c.checkpoint == "delivery")
+    failed = sorted((c for c in found if c["verdict"] == "fail"), key=lambda c: (c["organisation"], c["feed"], -c["observed"]))
+
+    def told(severity: str) -> list[dict[str, Any]]:
+        return [
+            {"organisation": c["organisation"], "feed": c["feed"], "days_late": int(c["observed"]), "description_zh": c["description_zh"]}
+            for c in failed
+            if c["severity"] == severity
+        ]
+
+    return {"due": len(found), "in_time": len(found) - len(failed), "late": told("info"), "missing": told("warning")}
+
+
 def steps(settings: Settings, run_id: str) -> list[dict[str, Any]]:
     """Steps of a run in the order they began."""
     rows = sorted(ops.rows(settings.ops_url, ops.run_step, ops.run_step.c.run_id == run_id), key=lambda r: r["position"])
@@ -138,6 +155,8 @@ def collect(settings: Settings, outcome: Outcome) -> dict[str, Any]:
         "steps": steps(settings, outcome.run_id),
         "feeds": feeds(settings),
         "gates": gates(settings),
+        "deliveries": deliveries(settings),
+        "defects": counts.by_organisation(settings),
         "held": held(settings),
         "failed_organisations": outcome.failed_organisations,
         "failed_tasks": [{"dag": f.dag, "task": f.task, "about": f.about, "message": f.message} for f in outcome.failures],
@@ -179,12 +198,41 @@ def _gate_lines(console: Console, found: list[dict[str, Any]]) -> None:
         console.print(f"  {gate['checkpoint']:<9} {verdict}  ({told}{', failed: ' + failed if failed else ''})")
 
 
+def _delivery_lines(console: Console, found: dict[str, Any]) -> None:
+    missing = defaultdict(list)
+    for delivery in found["missing"]:
+        missing[delivery["organisation"]].append(delivery)
+    told = f"{found['due']} due, {found['in_time']} in time, {len(found['late'])} late, "
+    console.print(f"  {told}[{'yellow' if missing else 'green'}]{len(found['missing'])} missing[/]")
+    for organisation, late in list(missing.items())[:SHOWN_MISSING]:
+        feeds = ", ".join(sorted({d["feed"] for d in late}))
+        console.print(f"  [yellow]missing[/] {organisation}: {escape(feeds)}, up to {max(d['days_late'] for d in late)} days")
+    if (more := len(missing) - SHOWN_MISSING) > 0:
+        console.print(f"  [yellow]missing[/] of {more} more organisations, all in the summary")
+
+
+def _defect_lines(console: Console, found: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("  organisation")
+    for title in ("open", "overdue", "closed", "withdrawn"):
+        table.add_column(title, justify="right")
+    for row in found:
+        table.add_row(f"  {row['organisation']}", *(f"{row[c]:,}" for c in ("open", "overdue", "closed", "withdrawn")))
+    console.print(table)
+
+
 def show(console: Console, settings: Settings, summary: dict[str, Any], log_file: Path, reason: str) -> None:
     """Close the run on the terminal: what was built, why the exit code is not 0, and last what is held."""
     console.print()
     console.print(_feed_table(summary["feeds"]))
     console.print("\n[bold]Gates[/]")
-    _gate_lines(console, summary["gates"])
+    _gate_lines(console, [g for g in summary["gates"] if g["checkpoint"] != "delivery"])
+    if summary["deliveries"]["due"]:
+        console.print("\n[bold]Expected deliveries[/]")
+        _delivery_lines(console, summary["deliveries"])
+    if summary["defects"]:
+        console.print("\n[bold]Defects returned[/]")
+        _defect_lines(console, summary["defects"])
     console.print()
     version, as_of = summary["published_version"], summary["as_of_date"]
     if version and (summary["published"] or summary["nothing_new"]):
@@ -197,6 +245,7 @@ def show(console: Console, settings: Settings, summary: dict[str, Any], log_file
     for label, path in (
         ("tables", settings.serving),
         ("report", settings.reports / "index.html"),
+        ("returns", settings.home / "returns"),
         ("summary", settings.run_summary),
         ("log", log_file),
     ):

@@ -113,6 +113,49 @@ def run_dbt(settings: Settings, *args: str, as_of: date) -> list[NodeResult]:
     return [NodeResult(n, kind, "fail" if n == broken else status, 0.1, "Got 1 result", 7) for kind, n, status in NODES]
 
 
+def check_deliveries(settings: Settings, as_of: date, run_id: str) -> dict[str, int]:
+    """H1 has delivered, H2 has not."""
+    common = {"run_id": run_id, "checkpoint": "delivery", "rule": "expected_delivery", "scope": "organisation", "feed": "patient", "examined": 1}
+    rows = [
+        {**common, "check_id": "d1", "organisation": "H1", "verdict": "pass", "severity": "info", "observed": 0.0, "description_zh": "按时"},
+        {**common, "check_id": "d2", "organisation": "H2", "verdict": "fail", "severity": "warning", "observed": 12.0, "description_zh": "未收到"},
+    ]
+    with ops.transaction(settings.ops_url) as connection:
+        ops.replace(connection, ops.check_result, [{**r, "checked_at": ops.now()} for r in rows])
+    return {"due": 2, "late": 0, "missing": 1}
+
+
+@dataclass(frozen=True)
+class Entered:
+    found: int = 6
+
+
+def enter(settings: Settings) -> Entered:
+    """H1 has three open defects, one overdue and two closed."""
+    common = {
+        "source": "hospital",
+        "organisation": "H1",
+        "feed": "patient",
+        "kind": "row",
+        "file_name": "b1.csv",
+        "delivered_on": DAY,
+        "field": "sex_code",
+    }
+    said = {"reason_code": "out_of_range", "reason_zh": "超出合理范围", "severity": "error", "value_class": "number", "batch_id": "b1", "load_no": 1}
+    dates = {"first_seen": DAY, "returned_on": DAY, "deadline": DAY}
+    states = ("open", "open", "open", "overdue", "closed", "closed")
+    with ops.transaction(settings.ops_url) as connection:
+        ops.replace(connection, ops.defect, [{**common, **said, **dates, "defect_id": f"x{n}", "state": s} for n, s in enumerate(states)])
+    return Entered()
+
+
+def write_files(settings: Settings) -> list[Path]:
+    row = {"organisation": "H1", "returned_on": DAY, "content": "c", "file": "returns/H1/x.xlsx", "written_at": ops.now()}
+    with ops.transaction(settings.ops_url) as connection:
+        ops.replace(connection, ops.defect_return, [row])
+    return [settings.home / row["file"]]
+
+
 def write_report(settings: Settings, run_id: str) -> Path:
     path = settings.reports / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +193,11 @@ def install() -> None:
 
     identity.link = link
     _module("ingestion.export", export=export)
+    from ingestion import deliveries, returns
+
+    deliveries.check = check_deliveries
+    returns.enter, returns.write_files = enter, write_files
+    _module("ingestion.dictionary", write=lambda settings: settings.home / "docs")
     _module("expectations.gates", run_checkpoint=run_checkpoint, GateOutcome=GateOutcome)
     _module("expectations.report", write_report=write_report)
     _module("infra.dbt_runner", run_dbt=run_dbt, NodeResult=NodeResult)

@@ -109,6 +109,10 @@ def test_nothing_is_published_past_a_gate_and_the_report_comes_in_any_case(found
     for one, following in zip(line, line[1:], strict=False):
         assert following in tasks[one]["downstream"]
         assert tasks[following]["rule"] == "all_success"
+    for told in ("check_deliveries", "return_defects"):
+        assert tasks[told]["rule"] == "all_done", "organisations are told also when a gate stops the build"
+        assert tasks[told]["pool"] == "warehouse"
+    assert "dbt_build" in tasks["return_defects"]["downstream"], "what was returned is published with the rest"
     assert tasks["report"]["rule"] == "all_done"
     assert tasks["published"]["downstream"] == [], "a leaf, so that a stopped publication is a red DAG"
 

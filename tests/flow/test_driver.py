@@ -29,7 +29,11 @@ WHOLE = {
 }
 ONE_FAILS = {**WHOLE, "hospital": {**WHOLE["hospital"], "H9": {"broken": 9}}}
 MORE = {**WHOLE, "checkup": {"T1": {"t1": 5, "t2": 7}}}
-BUILD = ["link identities", "export metadata", "gate lake", "dbt build", "gate features", "gate marts", "publish", "report"]
+STILL_MORE = {**WHOLE, "checkup": {"T1": {"t1": 5, "t2": 7, "t3": 9}}}
+BUILD = [
+    "link identities", "export metadata", "gate lake", "check deliveries", "return defects", "dbt build", "gate features", "gate marts", "publish",
+    "report",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Story:
-    """A run of a lakehouse that was killed while it loaded H2, and five that followed."""
+    """A run of a lakehouse that was killed while it loaded H2, and six that followed."""
 
     home: Path
     killed: int
@@ -57,6 +61,7 @@ class Story:
     gate_stops: Ended
     test_fails: Ended
     mended: Ended
+    lake_gate_stops: Ended
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         {"FAKE_LANDING": json.dumps(MORE), "FAKE_GATE_STOPS": "features"},
         {"FAKE_LANDING": json.dumps(MORE), "FAKE_BROKEN_NODE": "unique_feat_resident"},
         {"FAKE_LANDING": json.dumps(MORE)},
+        {"FAKE_LANDING": json.dumps(STILL_MORE), "FAKE_GATE_STOPS": "lake"},
     ]
     places = {"LAKEHOUSE_HOME": root / "home", "LAKEHOUSE_KEY_FILE": root / "keys" / "vault.key", "EXTRACTS": root / "landing"}
     variables = {**os.environ, **{k: str(v) for k, v in places.items()}, "LAKEHOUSE_RETRY_SECONDS": "0"}
@@ -142,6 +148,23 @@ def test_the_summary_tells_steps_feeds_and_memory(story: Story) -> None:
     assert summary["peak_memory_mb"] > 50
 
 
+def test_missing_deliveries_and_defects_are_told_by_organisation_and_stop_nothing(story: Story) -> None:
+    ended = story.one_fails_one_held
+    assert ended.code == 0 and ended.summary["published"]
+    told = ended.summary["deliveries"]
+    assert (told["due"], told["in_time"], told["late"]) == (2, 1, []) and [d["organisation"] for d in told["missing"]] == ["H2"]
+    assert "missing H2: patient, up to 12 days" in ended.terminal
+    assert ended.summary["defects"] == [{"organisation": "H1", "open": 3, "overdue": 1, "closed": 2, "withdrawn": 0, "file": "returns/H1/x.xlsx"}]
+    gates = {g["checkpoint"]: g for g in ended.summary["gates"]}
+    assert gates["delivery"]["ok"] and gates["delivery"]["failed"]["warning"] == 1
+
+
+def test_organisations_are_told_also_when_a_gate_stops_the_build(story: Story) -> None:
+    assert story.gate_stops.steps[-2:] == ["gate features", "report"]
+    assert {"check deliveries", "return defects"} <= set(story.lake_gate_stops.steps)
+    assert "dbt build" not in story.lake_gate_stops.steps and story.lake_gate_stops.code == 1
+
+
 def test_a_run_without_news_ends_at_once_and_keeps_the_version(story: Story) -> None:
     ended = story.nothing_new
     assert ended.code == 0, ended.terminal
@@ -167,7 +190,9 @@ def test_a_failed_dbt_test_stops_publication_and_is_red_by_name_in_the_grid(stor
     assert ended.summary["published_version"] == story.nothing_new.summary["published_version"]
     nodes = "select rendered_map_index, state from task_instance where task_id = 'dbt_node'"
     assert airflow_rows(story, f"{nodes} and state = 'failed'") == [("unique_feat_resident", "failed")]
-    last = airflow_rows(story, f"{nodes} and run_id = (select max(run_id) from task_instance where task_id = 'dbt_node')")
+    last = airflow_rows(
+        story, f"{nodes} and run_id = (select max(run_id) from task_instance where task_id = 'dbt_node' and rendered_map_index is not null)"
+    )
     assert sorted(last) == [("feat_resident", "success"), ("mart_cockpit__funnel", "success"), ("unique_feat_resident", "success")]
 
 

@@ -36,9 +36,7 @@ def quarantine(settings: Settings, batch_id: str, organisation: str, rows: int) 
     }
     reason = {"feed": "screening_fit", "field": "test_date", "reason_code": "not_a_date", "reason_zh": "不是有效日期", "severity": "error"}
     found = [{**common, **reason, "_row": n, "value_class": "text"} for n in range(rows)]
-    append(
-        table(settings, LAKE, "quarantine", SUPPORT["quarantine"]), batch_id, [pa.Table.from_pylist(found, schema=SUPPORT["quarantine"])]
-    )
+    append(table(settings, LAKE, "quarantine", SUPPORT["quarantine"]), batch_id, [pa.Table.from_pylist(found, schema=SUPPORT["quarantine"])])
 
 
 @pytest.fixture
@@ -155,3 +153,57 @@ def test_words_of_an_exception_are_taken_out_of_data_docs() -> None:
 def test_the_report_is_replaced_in_one_step(settings: Settings) -> None:
     path = write_report(settings, "run-1")
     assert path == settings.reports / "index.html" and [p.name for p in Path(settings.reports).iterdir()] == ["index.html"]
+
+
+def missing_delivery(organisation: str, feed: str, days: int, **changed: object) -> dict[str, object]:
+    """A check result as `ingestion.deliveries` writes it."""
+    return {
+        "check_id": f"{organisation}{feed}{days}", "run_id": "run-1", "checkpoint": "delivery", "rule": "expected_delivery", "severity": "warning",
+        "description_zh": f"{organisation} 应交，已逾期{days}天", "scope": "organisation", "organisation": organisation, "feed": feed, "examined": 1,
+        "failed": 1, "observed": float(days), "verdict": "fail", "checked_at": ops.now(), **changed,
+    }  # fmt: skip
+
+
+def test_missing_deliveries_are_told_by_organisation_with_the_longest_delay(settings: Settings, deliver: Deliver) -> None:
+    deliver(fit_rows(fit_value_ng_ml=10))
+    run_checkpoint(settings, "lake", "run-1")
+    rows = [missing_delivery("S1402", "screening_fit", 5), missing_delivery("S1402", "screening_fit", 97)]
+    late = missing_delivery("S1401", "screening_fit", 3, severity="info")
+    with ops.transaction(settings.ops_url) as connection:
+        ops.replace(connection, ops.check_result, [*rows, late])
+    said = text_of(write_report(settings, "run-1").read_text(encoding="utf-8"))
+    assert "应交未交的数据（1 张表，1 个机构）" in said and "2 97 天 S1402 应交，已逾期97天；另有 1 次" in said
+    assert "✔ 没有待处理事项" not in said and "通过，有 2 项警告" in said
+    assert "应交数据（按机构） 0 3" in said, "a late one is a failed check and nothing to be done about"
+
+
+def test_returned_defects_are_counted_by_organisation_with_a_link_to_the_file(settings: Settings) -> None:
+    day = DELIVERED
+    defect = {
+        "source": "hospital", "organisation": "H1401", "feed": "patient", "kind": "row", "file_name": "p.csv", "delivered_on": day,
+        "field": "sex_code",
+        "reason_code": "out_of_range", "reason_zh": "超出合理范围", "severity": "error", "value_class": "number", "batch_id": "b", "load_no": 1,
+        "first_seen": day, "returned_on": day, "deadline": day,
+    }  # fmt: skip
+    file = settings.home / "returns" / "H1401" / "2025-06-01.xlsx"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    with ops.transaction(settings.ops_url) as connection:
+        states = ("open", "open", "overdue", "closed")
+        ops.replace(connection, ops.defect, [{**defect, "defect_id": f"d{n}", "state": s} for n, s in enumerate(states)])
+        place = str(file.relative_to(settings.home))
+        row = {"organisation": "H1401", "returned_on": day, "content": "c", "file": place, "written_at": ops.now()}
+        ops.replace(connection, ops.defect_return, [row])
+    path = write_report(settings, "run-1")
+    page = path.read_text(encoding="utf-8")
+    assert "H1401 2 1 1 0 2025-06-01.xlsx" in text_of(page) and "合计 2 1 1 0" in text_of(page)
+    assert (path.parent / "../returns/H1401/2025-06-01.xlsx").resolve() == file and 'href="../returns/H1401/2025-06-01.xlsx"' in page
+
+
+def test_the_report_leads_to_the_data_dictionary_where_there_is_one(settings: Settings) -> None:
+    from ingestion import dictionary
+
+    assert dictionary.PAGE not in write_report(settings, "run-1").read_text(encoding="utf-8")
+    (settings.home / "docs").mkdir(parents=True)
+    (settings.home / "docs" / dictionary.PAGE).touch()
+    assert f'href="../docs/{dictionary.PAGE}"' in write_report(settings, "run-1").read_text(encoding="utf-8")
