@@ -244,7 +244,8 @@ def _reason(field: Field, mapping: ColumnMapping, *, synthetic: bool, is_form: b
         if field.primary_key and field.in_lake:
             branches.append((scrub.is_id_number(parsed), "person_number"))
         if field.classification != "identifying":
-            branches.append((f"{text} in {_in(not_done_words())}", "not_done"))
+            unmapped = tuple(w for w in not_done_words() if w not in mapping.codes)  # a local code such as "-" may be a result
+            branches.append((f"{text} in {_in(unmapped)}", "not_done"))
         if field.code_list:
             listed = f"[{', '.join(map(quoted, code_list(field.code_list)))}]"
             if field.multiple:

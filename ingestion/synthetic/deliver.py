@@ -117,7 +117,7 @@ class Post:
         """One delivery, with the `carried` corrections and the `gone` records marked as deleted; returns what the next one corrects and deletes."""
         plan, feed = organisations()[made.organisation], mapping.with_defaults(made.feed)
         least = 1 if number == 0 else 0
-        reference = made.organisation == "REF" or plan["feeds"][made.feed]["format"] == "database"
+        reference = plan.get("clean", False) or plan["feeds"][made.feed]["format"] == "database"
         # repeated rows go to any place after the row they repeat
         repeated = _some(np.arange(len(due)), 0 if reference else REPEATED_ROWS, 0 if reference else least, rng)
         place = repeated + 0.5 + rng.random(len(repeated)) * (len(due) - repeated)

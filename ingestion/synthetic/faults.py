@@ -162,6 +162,20 @@ def _unborn(batch: Batch, at: np.ndarray, rng: np.random.Generator) -> dict[str,
     return {"id_card_no": pa.nulls(len(at), pa.string()), "birth_date": batch.dates("birth_date", batch.day("survey_date", at))}
 
 
+def _certificate(batch: Batch, at: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
+    return {"certificate_no": join("SXAF2024X", pc.ascii_lpad(whole(rng.integers(0, 10**4, len(at))), 4, "0"))}
+
+
+def _invasive(batch: Batch) -> np.ndarray:
+    """Tumours with histology that are not in situ: no other rule looks at these fields."""
+    return batch.is_code("diagnosis_basis_code", "7") & batch.is_code("behaviour_code", "3")
+
+
+def _says(field: str, word: str) -> Where:
+    """Rows of organisations whose code list for a field holds a word of their own."""
+    return lambda b: b.given(field) if word in b.mapping.columns[field].codes else np.zeros(b.delivered.num_rows, dtype=bool)
+
+
 def _other_phone(batch: Batch, at: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
     return {"mobile_phone": join("1549", pc.ascii_lpad(whole(rng.integers(0, 10**7, len(at))), 7, "0"))}
 
@@ -332,6 +346,10 @@ OWN: dict[str, list[Fault]] = {
             lambda b: (b.number("systolic_mmhg") <= 160) & (b.number("diastolic_mmhg") >= 60),
         ),
         Fault("exam_no_missing", "exam_no", _put("exam_no", None), QUARANTINED, "missing_required", RARE),
+        Fault("hp_weak", "hp_result_code", _put("hp_result_code", "WEAK"), SET_ASIDE, "not_in_code_list", 0.006, _says("hp_result_code", "POS")),
+        Fault(
+            "smokes_at_times", "smoking_status", _put("smoking_status", "偶尔"), SET_ASIDE, "not_in_code_list", 0.006, _says("smoking_status", "吸烟")
+        ),
         Fault("exam_in_future", "exam_date", _day("exam_date", FUTURE), QUARANTINED, "date_in_future", RARE),
     ],
     "screening_fit": [
@@ -393,6 +411,49 @@ OWN: dict[str, list[Fault]] = {
     ],
     "screening_follow_up": [
         Fault("contact_in_future", "contact_date", _day("contact_date", FUTURE), SET_ASIDE, "date_in_future", 0.005),
+    ],
+    "outreach_contact": [
+        Fault("contact_day_in_future", "contact_date", _day("contact_date", FUTURE), QUARANTINED, "date_in_future", RARE),
+        Fault("activity_unknown", "activity_no", _put("activity_no", None), QUARANTINED, "missing_required", RARE),
+    ],
+    "cancer_registry_case": [
+        Fault("dead_before_ill", "death_date", _shifted("death_date", "incidence_date", -40), QUARANTINED, "death_before_incidence", 0.003),
+        Fault("morphology_malformed", "morphology_code", _put("morphology_code", "81403", "腺癌"), SET_ASIDE, "pattern", USUAL, _invasive),
+        Fault("basis_unknown", "diagnosis_basis_code", _put("diagnosis_basis_code", "A"), QUARANTINED, "not_in_code_list", RARE, _invasive),
+        Fault(
+            "cervix_of_a_man", "icd10_code", _put("icd10_code", "C53.9"), QUARANTINED, "site_of_other_sex", RARE, lambda b: b.is_code("sex_code", "1")
+        ),
+    ],
+    "death_registration": [
+        Fault("death_in_future", "death_date", _day("death_date", FUTURE), QUARANTINED, "date_in_future", RARE),
+        Fault("underlying_cause_malformed", "underlying_cause_code", _put("underlying_cause_code", "心梗", "21.9"), QUARANTINED, "pattern", USUAL),
+        Fault("reported_before_death", "registered_date", _shifted("registered_date", "death_date", -6), SET_ASIDE, "registered_before_death", USUAL),
+    ],
+    "training_exam": [
+        Fault(
+            "certificate_of_failed_exam",
+            "certificate_no",
+            _certificate,
+            QUARANTINED,
+            "certificate_of_failed_exam",
+            0.003,
+            lambda b: b.is_code("is_passed", "0"),
+        ),
+        Fault("score_impossible", "score", _put("score", "760"), SET_ASIDE, "out_of_range", RARE, lambda b: ~b.given("certificate_no")),
+    ],
+    "training_attendance": [
+        Fault(
+            "hours_of_absent",
+            "attended_hours",
+            _put("attended_hours", "4.0"),
+            SET_ASIDE,
+            "hours_of_absent",
+            RARE,
+            lambda b: b.is_code("attendance_code", "absent"),
+        ),
+    ],
+    "decision_participation": [
+        Fault("decision_unknown", "decision_code", _put("decision_code", "再议"), QUARANTINED, "not_in_code_list", USUAL),
     ],
 }
 

@@ -80,6 +80,13 @@ def test_a_pressure_in_kilopascals_becomes_whole_millimetres_of_mercury() -> Non
     assert (row["systolic_mmhg"], row["_verdicts"]) == (128, None)
 
 
+def test_a_dash_that_the_mapping_lists_is_a_result_and_elsewhere_says_that_nothing_was_done() -> None:
+    columns = {"exam_no": "exam_no", "hbsag_code": {"source": "hbs", "codes": {"-": "0", "+": "1"}}, "anti_hcv_code": "hcv"}
+    row = check("physical_exam", {"exam_no": "1", "hbs": "-", "hcv": "-"}, columns)
+    assert (row["hbsag_code"], row["anti_hcv_code"]) == ("0", None)
+    assert row["_verdicts"] == "hbsag_code:translated|anti_hcv_code:not_done"
+
+
 def test_exchanged_height_and_weight_are_both_set_aside() -> None:
     row = check("physical_exam", {"exam_no": "1", "height_cm": "62", "weight_kg": "168"})
     assert row["height_cm"] is None and row["weight_kg"] is None
