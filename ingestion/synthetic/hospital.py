@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -173,9 +174,7 @@ class Hospital:
             "doctor_code": self.doctor(department, rng),
             "chief_complaint": complaint,
         }
-        return records(
-            self.name, "visit", columns, v.person, v.end + days(rng, 0, 3, len(v)), department_name=pick(departments(), department)
-        )
+        return records(self.name, "visit", columns, v.person, v.end + days(rng, 0, 3, len(v)), department_name=pick(departments(), department))
 
     def diagnosis(self) -> Records:
         v, rng, life = self.visits, self.stream("diagnosis"), self.life
@@ -269,12 +268,7 @@ class Hospital:
 
     def endoscopy_report(self) -> Records:
         v, life, rng = self.visits, self.life, self.stream("endoscopy")
-        checked = (
-            (v.kind == FOLLOW_UP)
-            & (rng.random(len(v)) < 0.2)
-            & ~missing(life.surgery_date[v.person])
-            & (life.surgery_date[v.person] < v.start)
-        )
+        checked = (v.kind == FOLLOW_UP) & (rng.random(len(v)) < 0.2) & ~missing(life.surgery_date[v.person]) & (life.surgery_date[v.person] < v.start)
         visit = np.flatnonzero(np.isin(v.kind, (COLONOSCOPY, GASTROSCOPY, WORKUP)) | checked)
         person, kind, n = v.person[visit], v.kind[visit], len(visit)
         site, state, cancer = life.site[person], life.state[person], kind == WORKUP
@@ -371,9 +365,7 @@ class Hospital:
         columns = {
             "surgery_no": join("SS", padded(np.arange(n), 7)),
             **self._of_visit(visit),
-            "procedure_code": choose(
-                keyhole, pick(column("colon_sites", "laparoscopic"), site), pick(column("colon_sites", "procedure"), site)
-            ),
+            "procedure_code": choose(keyhole, pick(column("colon_sites", "laparoscopic"), site), pick(column("colon_sites", "procedure"), site)),
             "procedure_name": choose(
                 keyhole, pick(column("colon_sites", "laparoscopic_zh"), site), pick(column("colon_sites", "procedure_zh"), site)
             ),
@@ -478,3 +470,11 @@ class Hospital:
             "cause_name": pick(zh, cause),
         }
         return records(self.name, "death", columns, person, known)
+
+
+def hospital_records(people: People, life: Life, seed: int, *, number: int) -> Iterator[Records]:
+    """A hospital's clinical feeds, one at a time."""
+    yield from Hospital(people, life, number, seed).feeds()
+
+
+BUILDERS = {organisation: partial(hospital_records, number=number) for number, organisation in enumerate(HOSPITALS)}

@@ -106,6 +106,8 @@ class Tests:
     round         0 the first screening of the person for this cancer, 1 the next …
     """
 
+    __test__ = False  # pytest: not a test class
+
     person: np.ndarray
     day: np.ndarray
     modality: np.ndarray
@@ -285,6 +287,11 @@ class Lives:
     def died_of_cancer(self) -> np.ndarray:
         """Whether one of the six cancers is the cause of death."""
         return np.any([c.died_of for c in self.cancers.values()], axis=0)
+
+    def known_cancer(self, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """Whether some people had a diagnosed cancer before a day."""
+        earlier = [c.diagnosis_date[person] < day for c in self.cancers.values()]
+        return self.known_other_cancer[person] | np.any(earlier, axis=0)
 
     def alive(self, person: np.ndarray, day: np.ndarray) -> np.ndarray:
         """Whether the person lives on that day."""

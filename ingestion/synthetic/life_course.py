@@ -1,241 +1,182 @@
-"""How the lives are lived: risk factors, natural history, screening, diagnosis, treatment, death, in the order of causes."""
+"""Everybody's life, in the order of causes.
+
+Risk factors → cancers of earlier years → assessment and high risk → who comes to which test → natural history of the others → tests →
+diagnosis, stage, treatment → death. Take-up comes before findings: nobody knows yet what they carry.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from ingestion.synthetic.calibration import column, numbers, rows, share, value
-from ingestion.synthetic.cells import DAY, NEVER, age_on, days, draw, missing, stream, systematic
+from ingestion.synthetic.calibration import share
+from ingestion.synthetic.cells import DAY, NEVER, days, missing, stream
 from ingestion.synthetic.life import (
-    ADVANCED,
     CANCER,
     CANCERS,
-    COLORECTAL_RELATIVE,
+    CHECKUP,
+    CHECKUP_CENTRES,
+    COLONOSCOPY,
     END,
-    FAMILY_SLOTS,
-    FIRST_DEGREE,
-    FIT_INVALID,
-    FIT_NEGATIVE,
+    FIT,
     FIT_NONE,
-    FIT_POSITIVE,
+    HIGH,
+    INCOMPLETE,
+    LOW,
     NO_ROUTE,
-    NON_ADVANCED,
-    NONE,
-    PREVALENT,
-    RECTUM_SITES,
-    SCREENED,
+    NOWHERE,
     START,
-    SYMPTOM,
     CancerLife,
     Lives,
-    Risk,
+    Tests,
 )
-from ingestion.synthetic.people import MALE, People, home_hospital
+from ingestion.synthetic.life_care import diagnose, lived
+from ingestion.synthetic.life_history import course, diagnosed_before, outsiders, precursor_chances, prevalence, relative_risks
+from ingestion.synthetic.life_risk import risk_factors
+from ingestion.synthetic.life_screening import Assessment, Plan, assess, plan, screen
+from ingestion.synthetic.people import MALE, People, counties, usual_hospital
+
+FIRST_CHECKUP = np.datetime64("2024-02-20")
+TAIYUAN = "140100"
 
 
-def _risk(people: People, rng: np.random.Generator) -> Risk:
-    n, male = len(people), people.sex == MALE
-    day = np.where(people.is_surveyed, people.survey_date, np.datetime64("2024-07-01"))
-    age = age_on(people.birth, day)
-    height = np.rint(np.where(male, 168.5, 157.5) + rng.normal(0, 6.0, n)).clip(138, 196).astype(int)
-    bmi = rng.normal(value("bmi_mean"), value("bmi_sd"), n).clip(15.5, 40)
-    weight = np.rint(bmi * height**2 / 1000).astype(int)
-    now = np.where(male, share("smoker_male_pct"), share("smoker_female_pct"))
-    ever = now + np.where(male, share("ex_smoker_male_pct"), share("ex_smoker_female_pct"))
-    draw_smoking = rng.random(n)
-    smoking = np.where(draw_smoking < now, 1, np.where(draw_smoking < ever, 2, 0))
-    affected = rng.random(n) < share("family_cancer_pct")
-    relatives = np.where(affected, 1 + draw(rng, [76, 20, 4], n), 0)
-    shape = n * FAMILY_SLOTS
-    given = np.arange(FAMILY_SLOTS) < relatives[:, None]
-    relation = (1 + draw(rng, [24, 26, 10, 10, 2, 7, 6, 6, 5, 2, 2], shape)).reshape(n, FAMILY_SLOTS)
-    cancer_codes = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 99])
-    cancer = cancer_codes[draw(rng, [20, 6, 10, 14, 20, 12, 4, 2, 2, 1, 5, 1, 1, 2], shape)].reshape(n, FAMILY_SLOTS)
-    relative_age = rng.normal(66, 10, shape).clip(28, 92).astype(int).reshape(n, FAMILY_SLOTS)
-    risk = Risk(age, height, weight, smoking, relatives, relation * given, cancer * given, relative_age * given)
-    colorectal = (risk.relative_cancer == COLORECTAL_RELATIVE) & np.isin(risk.relation, FIRST_DEGREE)
-    young = colorectal & (risk.relative_age < 60)
-    # NHC 2024: BMI from the height and weight as written on the form, compared without rounding.
-    risk.points = {
-        "age": np.where(age >= 60, 2, np.where(age >= 50, 1, 0)),
-        "male": male.astype(int),
-        "family": np.where(young.any(axis=1) | (colorectal.sum(axis=1) >= 2), 4, colorectal.any(axis=1).astype(int)),
-        "smoking": (smoking > 0).astype(int),
-        "bmi": (weight * 1000 >= 23 * height**2).astype(int),
+def _places(people: People, seed: int) -> dict[str, np.ndarray]:
+    """Which hospital, check-up centre and regional platform know the person."""
+    n, rng = len(people), stream(seed, "life", "places")
+    hospital = usual_hospital()[people.county].astype(np.int8)
+    elsewhere = rng.random(n) < 0.1
+    hospital[elsewhere] = rng.integers(0, len(CHECKUP_CENTRES), int(elsewhere.sum()))
+    customer = people.is_resident & (rng.random(n) < share("checkup_customer_pct"))
+    exam = FIRST_CHECKUP + (rng.random(n) * (END - FIRST_CHECKUP).astype(int)).astype("timedelta64[D]")
+    return {
+        "hospital_of": hospital,
+        "is_patient": ~people.is_resident | (rng.random(n) < share("patient_pct")),
+        "checkup_of": np.where(customer, hospital, NOWHERE).astype(np.int8),
+        "checkup_date": np.where(customer, exam, NEVER).astype(DAY),
+        "in_region": people.is_resident & np.array([c.parent == TAIYUAN for c in counties()])[people.county],
     }
-    risk.score = sum(risk.points.values())
-    return risk
 
 
-def _within(start: np.ndarray, end: np.datetime64, rng: np.random.Generator) -> np.ndarray:
-    """A day drawn evenly between start and end."""
-    span = np.maximum((end - start).astype(np.int64), 0)
-    return start + (rng.random(len(start)) * (span + 1)).astype("timedelta64[D]")
+def _background(people: People, age: np.ndarray, alive_at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Death of other causes, by age and sex: the hazard doubles every seven to eight years."""
+    yearly = 0.0011 * np.exp(0.094 * (age.astype(float) - 40)) * np.where(people.sex == MALE, 1.3, 0.72)
+    lasts = np.minimum(rng.exponential(1.0, len(people)) / yearly * 365.25 + 2, 36_500).astype("timedelta64[D]")
+    day = alive_at + lasts
+    return np.where(day <= END, day, NEVER).astype(DAY)
 
 
-def _prevalence(take_up: dict[str, float], sensitivity: float, target: float) -> float:
+def _tested_first(cancer: str, made: Assessment, coming: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Rank for drawing cases (2 tested, 1 high-risk, 0 others) and the reference people of the detection rates."""
+    tested = coming.comes & ~(coming.source == CHECKUP)
+    rank = np.where(coming.comes, np.where(coming.source == CHECKUP, 1.5, 2.0), made.high_risk.astype(float))
+    rank = np.where(tested & coming.by_fit, 1.8, rank)
+    return rank, tested
+
+
+def _colorectal_target(coming: Plan, state: int, target: float) -> float:
     """Prevalence that gives the target among colonoscopies, of which some follow a positive FIT and so hold more."""
-    after_fit = take_up["fit"] * share("fit_positive_pct") * share("colonoscopy_after_fit_pct")
-    part = after_fit / (after_fit + take_up["direct"])
+    own = coming.comes & (coming.source != CHECKUP)
+    direct, fit = float((own & ~coming.by_fit).sum()), float((own & coming.by_fit).sum())
+    if direct + fit == 0:
+        return target
+    names = {LOW: "non_advanced", HIGH: "advanced", CANCER: "cancer"}
+    sensitivity = share(f"fit_sensitivity_{names[state]}_pct")
+    after = fit * share("fit_positive_pct") * share("colonoscopy_after_fit_pct")
+    part = after / (after + direct)
     return target / (1 - part + part * sensitivity / share("fit_positive_pct"))
+
+
+def _chances(cancer: str, risk: np.ndarray, coming: Plan, reference: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    if cancer == "colorectum":
+        goal = {CANCER: "crc_detection_pct", HIGH: "advanced_adenoma_pct", LOW: "non_advanced_adenoma_pct"}
+        targets = {state: _colorectal_target(coming, state, share(name)) for state, name in goal.items()}
+        soft = risk**0.5
+        return prevalence(cancer, risk, reference, targets[CANCER]), {s: prevalence(cancer, soft, reference, targets[s]) for s in (HIGH, LOW)}
+    seen = {"lung": 0.93, "breast": 0.46, "upper_gi": share("sensitivity_upper_gi_pct"), "liver": share("sensitivity_liver_pct"), "cervix": 0.76}
+    return prevalence(cancer, risk, reference, share(f"{cancer}_detection_pct") / seen[cancer]), precursor_chances(cancer, risk, reference)
+
+
+def _kept(life: CancerLife, death: np.ndarray) -> None:
+    """Nothing happens after END or from the day of death on; nobody treats whom nobody diagnosed."""
+    for name in (f for f in vars(life) if f.endswith("_date")):
+        day = getattr(life, name)
+        if name != "onset_date":
+            setattr(life, name, np.where((day <= END) & (missing(death) | (day < death)), day, NEVER).astype(DAY))
+    gone = missing(life.diagnosis_date)
+    life.route = np.where(gone, NO_ROUTE, life.route).astype(np.int8)
+    for name in ("workup_date", "neoadjuvant_date", "surgery_date", "systemic_date", "radiotherapy_date", "interventional_date", "recurrence_date"):
+        setattr(life, name, np.where(gone, NEVER, getattr(life, name)).astype(DAY))
+    life.resection_date = np.where(gone & (life.state == CANCER), NEVER, life.resection_date).astype(DAY)
+
+
+def _first(tests: Tests, modality: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Day and result of the first test of a kind, per person."""
+    own = tests.where((tests.modality == modality) & (tests.round == 0) & (tests.source != CHECKUP))
+    day, result = np.full(n, NEVER), np.zeros(n, dtype=np.int8)
+    day[own.person], result[own.person] = own.day, own.result
+    return day, result
 
 
 def live(people: People, seed: int) -> Lives:
     """Live every life up to the end of June 2025."""
     n, rng = len(people), stream(seed, "life")
-    risk = _risk(people, rng)
-    surveyed, residents = people.is_surveyed, people.is_resident
-    never = np.full(n, NEVER)
-
+    risk, places = risk_factors(people, seed), _places(people, seed)
+    assessed_on = np.where(people.is_surveyed, people.survey_date, np.datetime64("2024-02-01") + days(rng, 0, 320, n))
+    alive_at = np.where(people.is_surveyed, people.survey_date + 1, np.where(people.is_resident, START, np.datetime64("2022-01-01")))
+    risks = relative_risks(people, risk)
     other_cancer = rng.random(n) < share("known_other_cancer_pct")
-    prevalent = residents & (rng.random(n) < share("known_colorectal_cancer_pct"))
-    outside_cancer = ~residents & (rng.random(n) < share("outside_cancer_pct"))
-    of_age = surveyed & (risk.age >= 40) & (risk.age <= 74)
-    high_risk = of_age & (risk.score >= 4) & ~other_cancer & ~prevalent
 
-    # Take-up before findings: nobody knows yet what they carry.
-    lot = rng.random(n)
-    direct = high_risk & (lot < share("direct_colonoscopy_pct"))
-    asked = of_age & ~other_cancer & ~prevalent & ~direct
-    fit = asked & (rng.random(n) < np.where(high_risk, share("fit_after_high_risk_pct"), share("fit_of_others_pct")))
-    take_up = {"direct": direct.mean(), "fit": fit.mean()}
+    # cancers that are known before the assessment; the chances are refined below, when it is known who comes
+    outside = outsiders(people, risks, stream(seed, "life", "outside"))
+    before, earlier, known = {}, {}, other_cancer.copy()
+    for cancer in CANCERS:
+        everybody = np.ones(n, dtype=bool)
+        rough = assess(cancer, people, places, risk, ~everybody)
+        guess = share("crc_detection_pct" if cancer == "colorectum" else f"{cancer}_detection_pct")
+        chance = prevalence(cancer, risks[cancer], rough.high_risk, guess)
+        own = stream(seed, "life", cancer, "before")
+        before[cancer], earlier[cancer] = diagnosed_before(cancer, chance, people.is_resident, assessed_on, own)
+        known |= ~missing(before[cancer]) | ~missing(outside[cancer])
+    willing = stream(seed, "life", "willing").standard_normal(n, dtype=np.float32)
 
-    # Natural history, in runs of equal take-up so that small provinces stay near their targets.
-    free = ~prevalent & ~outside_cancer
-    run = np.lexsort((rng.random(n), high_risk, fit, direct))[::-1]
-    state = np.where(free, NONE, CANCER)
-    sensitivity = {
-        CANCER: share("fit_sensitivity_cancer_pct"),
-        ADVANCED: share("fit_sensitivity_advanced_pct"),
-        NON_ADVANCED: share("fit_sensitivity_non_advanced_pct"),
-    }
-    goal = {CANCER: "crc_detection_pct", ADVANCED: "advanced_adenoma_pct", NON_ADVANCED: "non_advanced_adenoma_pct"}
-    prevalence = {s: _prevalence(take_up, sensitivity[s], share(goal[s])) for s in goal}
-    for s in (CANCER, ADVANCED, NON_ADVANCED):
-        chance = prevalence[s] * np.where(high_risk | fit, 1, value("prevalence_of_others_ratio"))
-        state = np.where(systematic(np.where(state == NONE, chance, 0), run, rng), s, state)
-    if direct.any() and not (direct & (state == CANCER)).any():
-        state[np.flatnonzero(direct)[0]] = CANCER  # the smallest province too has one cancer found by screening
+    cancers, books, dies = {}, {}, {}
+    for cancer in CANCERS:
+        own = stream(seed, "life", cancer)
+        made = assess(cancer, people, places, risk, known)
+        coming = plan(cancer, people, made, assessed_on, willing, places, own)
+        first, reference = _tested_first(cancer, made, coming)
+        chance, precursors = _chances(cancer, risks[cancer], coming, reference)
+        from_day = np.where(coming.comes, coming.day, assessed_on + 10)
+        mine = np.where(missing(before[cancer]), outside[cancer], before[cancer])
+        history = course(cancer, chance, precursors, mine, from_day, first, own)
+        history.before = before[cancer]
+        book, found_on = screen(cancer, coming, history, own)
+        tests = book.tests(np.full(n, NEVER), mine)
+        cases = diagnose(cancer, history, earlier[cancer], outside[cancer], found_on, tests, own)
+        alive = np.where(missing(outside[cancer]), alive_at, outside[cancer])
+        cancers[cancer], dies[cancer] = lived(cancer, n, made, coming, history, cases, tests, alive, places["hospital_of"], own)
+        books[cancer] = book
 
-    # FIT
-    clear = 1 - sum(prevalence.values())
-    false_positive = (share("fit_positive_pct") - sum(prevalence[s] * sensitivity[s] for s in goal)) / clear
-    chance = np.select([state == s for s in goal], list(sensitivity.values()), false_positive)
-    order = np.lexsort((rng.random(n), state))
-    positive = systematic(np.where(fit, chance, 0), order, rng)
-    broken = fit & (rng.random(n) < share("fit_invalid_pct"))
-    positive &= ~broken
-    fit_result = np.where(positive, FIT_POSITIVE, np.where(fit, FIT_NEGATIVE, FIT_NONE))
-    fit_result = np.where(broken, FIT_INVALID + (rng.random(n) < 0.4), fit_result)
-    fit_date = np.where(fit, people.survey_date + days(rng, 5, 60, n), never)
-
-    # Colonoscopy
-    after_fit = systematic(np.where(positive, share("colonoscopy_after_fit_pct"), 0), order, rng)
-    colonoscopy_date = np.where(direct, people.survey_date + days(rng, 14, 130, n), never)
-    colonoscopy_date = np.where(after_fit, fit_date + days(rng, 8, 75, n), colonoscopy_date)
-    tried = direct | after_fit
-    done = tried & ((rng.random(n) >= share("colonoscopy_incomplete_pct")) | (state == CANCER))
-
-    # Cancers: by screening, by symptoms, from earlier years
-    by_screening = done & (state == CANCER)
-    symptomatic = residents & ~tried & ~prevalent & (rng.random(n) < share("symptomatic_cancer_pct"))
-    state = np.where(symptomatic, CANCER, state)
-    route = np.select([by_screening, symptomatic | outside_cancer, prevalent], [SCREENED, SYMPTOM, PREVALENT], NO_ROUTE)
-    diagnosis = np.where(by_screening, colonoscopy_date + days(rng, 3, 9, n), never)
-    from_day = np.where(surveyed, people.survey_date + np.timedelta64(10, "D"), START)
-    diagnosis = np.where(symptomatic, _within(from_day, np.datetime64("2025-05-31"), rng), diagnosis)
-    diagnosis = np.where(outside_cancer, _within(np.full(n, np.datetime64("2022-01-10")), np.datetime64("2025-05-31"), rng), diagnosis)
-    diagnosis = np.where(prevalent, _within(np.full(n, np.datetime64("2021-01-10")), np.datetime64("2023-12-20"), rng), diagnosis)
-    cancer = route != NO_ROUTE
-
-    early = share("screen_early_pct")
-    at_screening = np.array([early, 0.18, 0.15, 1 - early - 0.33])
-    by_symptom = np.array([0.17, 0.29, 0.34, 0.20])
-    group_lot = rng.random(n)
-    group = 1 + np.where(
-        route == SCREENED,
-        np.searchsorted(np.cumsum(at_screening)[:3], group_lot, side="right"),
-        np.searchsorted(np.cumsum(by_symptom)[:3], group_lot, side="right"),
-    )
-    tnm_groups, tnm_weights = np.array(numbers("tnm", "group"), dtype=int), np.array(numbers("tnm", "weight"))
-    tnm = np.zeros(n, dtype=int)
-    for g in range(1, 5):
-        members, options = np.flatnonzero(cancer & (group == g)), np.flatnonzero(tnm_groups == g)
-        tnm[members] = options[draw(rng, tnm_weights[options], len(members))]
-    site = np.where(state == CANCER, draw(rng, numbers("colon_sites", "cancer_weight"), n), draw(rng, numbers("colon_sites", "polyp_weight"), n))
-    histology = draw(rng, [86, 11, 3], n)
-
-    # Treatment: most go to the hospital of their region
-    hospital = home_hospital()[people.county] ^ (rng.random(n) < 0.12)
-    reaches = cancer & (rng.random(n) < 0.97)
-    treated = reaches & (rng.random(n) < share("treated_pct"))
-    workup = np.where(reaches, np.where(route == SCREENED, diagnosis + days(rng, 6, 28, n), diagnosis - days(rng, 2, 6, n)), never)
-    rectal = np.isin(np.array(column("colon_sites", "icd10"))[site], RECTUM_SITES)
-    t1 = np.array([row["t"] == "T1" and row["n"] == "N0" for row in rows("tnm")])[tnm]
-    locally_advanced = rectal & np.isin(group, (2, 3))
-    after = np.maximum(workup, diagnosis)
-    resected = treated & t1 & (rng.random(n) < 0.4)
-    neoadjuvant = treated & locally_advanced & (rng.random(n) < 0.4)
-    operated = treated & ~resected & (rng.random(n) < np.array([0, 0.97, 0.97, 0.96, 0.45])[group])
-    neoadjuvant_date = np.where(neoadjuvant, after + days(rng, 10, 25, n), never)
-    surgery = np.where(operated, np.where(neoadjuvant, neoadjuvant_date + days(rng, 80, 110, n), after + days(rng, 7, 30, n)), never)
-    resection = np.where(resected, after + days(rng, 7, 25, n), never)
-    systemic = treated & ~resected & (rng.random(n) < np.array([0, 0.02, 0.45, 0.88, 0.8])[group])
-    systemic_date = np.where(systemic, np.where(operated, surgery + days(rng, 21, 45, n), after + days(rng, 10, 30, n)), never)
-    # An adenoma found by screening is often removed in hospital.
-    adenoma = done & (state == ADVANCED) & (rng.random(n) < 0.65)
-    resection = np.where(adenoma, colonoscopy_date + days(rng, 14, 60, n), resection)
-
-    # Death
-    hazard = np.array([0] + [-np.log1p(-share(f"death_year_stage_{g}_pct")) for g in range(1, 5)])[group]
-    survival = rng.exponential(1.0, n) / hazard * 365.25 + 60
-    cancer_death = np.where(cancer, diagnosis + np.minimum(survival, 36_500).astype("timedelta64[D]"), never)
-    background = rng.random(n) < share("background_death_pct")
-    other_death = np.where(background, _within(np.full(n, START), END, rng), never)
-    alive_at = np.where(surveyed, people.survey_date + np.timedelta64(1, "D"), np.where(residents, START, np.datetime64("2022-01-01")))
-    cancer_death = np.where((cancer_death <= END) & (cancer_death > alive_at), cancer_death, never)
-    other_death = np.where((other_death > alive_at) & (missing(diagnosis) | (other_death > diagnosis)), other_death, never)
-    died_of_cancer = ~missing(cancer_death) & (missing(other_death) | (cancer_death <= other_death))
-    death = np.where(died_of_cancer, cancer_death, other_death).astype(DAY)
-
-    def kept(day: np.ndarray) -> np.ndarray:
-        return np.where((day <= END) & (missing(death) | (day < death)), day, never).astype(DAY)
-
-    fit_date, colonoscopy_date, diagnosis, workup = map(kept, (fit_date, colonoscopy_date, diagnosis, workup))
-    neoadjuvant_date, surgery, resection, systemic_date = map(kept, (neoadjuvant_date, surgery, resection, systemic_date))
-    colorectum = replace(
-        CancerLife.of_nobody("colorectum", n),
-        eligible=of_age & ~other_cancer & ~prevalent,
-        high_risk=high_risk,
-        state=state,
-        site=site,
-        route=np.where(missing(diagnosis), NO_ROUTE, route),
-        diagnosis_date=diagnosis,
-        tnm=tnm,
-        histology=histology,
-        hospital=hospital.astype(np.int8),
-        workup_date=workup,
-        neoadjuvant_date=neoadjuvant_date,
-        surgery_date=surgery,
-        resection_date=resection,
-        systemic_date=systemic_date,
-        died_of=died_of_cancer,
-    )
+    # death: of the first cancer that kills, or of something else
+    death = _background(people, risk.age, alive_at, stream(seed, "life", "death"))
+    for cancer in CANCERS:
+        death = np.fmin(death, np.where(dies[cancer] <= END, dies[cancer], NEVER))
+    for cancer, life in cancers.items():
+        life.died_of = ~missing(death) & (dies[cancer] == death)
+        _kept(life, death)
+        life.died_of &= life.has_cancer
+        life.tests = books[cancer].tests(death, life.diagnosis_date)
+    bowel = cancers["colorectum"].tests
+    fit_date, fit_result = _first(bowel, FIT, n)
+    colonoscopy_date, colonoscopy_result = _first(bowel, COLONOSCOPY, n)
     return Lives(
         risk=risk,
         known_other_cancer=other_cancer,
-        death_date=death,
-        cancers={name: colorectum if name == "colorectum" else CancerLife.of_nobody(name, n) for name in CANCERS},
-        hospital_of=hospital.astype(np.int8),
-        is_patient=np.zeros(n, dtype=bool),
-        checkup_of=np.full(n, -1, dtype=np.int8),
-        checkup_date=never,
-        in_region=np.zeros(n, dtype=bool),
+        death_date=death.astype(DAY),
+        cancers=cancers,
+        **places,
         fit_date=fit_date,
         fit_result=np.where(missing(fit_date), FIT_NONE, fit_result),
         colonoscopy_date=colonoscopy_date,
-        colonoscopy_done=done & ~missing(colonoscopy_date),
-        after_fit=after_fit & ~missing(colonoscopy_date),
+        colonoscopy_done=~missing(colonoscopy_date) & (colonoscopy_result != INCOMPLETE),
+        after_fit=~missing(colonoscopy_date) & ~missing(fit_date),
     )

@@ -21,6 +21,7 @@ ID_CHECK = "10X98765432"
 ID_AREAS, ID_SEQUENCES, ID_STEP = 99, 499, 7919
 STRANGER_RANK = 40_000
 MALE, FEMALE = 1, 2
+LEAST_OUTSIDE = 80
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,13 @@ def counties() -> tuple[Division, ...]:
 def home_hospital() -> np.ndarray:
     """Per county the index of the hospital that most of its patients go to: 0 H1401, 1 H1402."""
     by_prefecture = {row["code"]: int(row["hospital"] == "H1402") for row in rows("prefectures")}
+    return np.array([by_prefecture[c.parent] for c in counties()])
+
+
+@cache
+def usual_hospital() -> np.ndarray:
+    """Per county the hospital that most of its people go to, as index into the seven hospitals."""
+    by_prefecture = {row["code"]: int(row["usual_hospital"][-1]) - 1 for row in rows("prefectures")}
     return np.array([by_prefecture[c.parent] for c in counties()])
 
 
@@ -182,7 +190,7 @@ def _addresses(rng: np.random.Generator, county: np.ndarray) -> Text:
 
 def populate(seed: int, scale: int) -> People:
     """Make `scale` residents and the patients from elsewhere whom the hospitals see."""
-    outside = round(scale * share("outside_patients_pct"))
+    outside = max(round(scale * share("outside_patients_pct")), LEAST_OUTSIDE)
     n = scale + outside
     rng = stream(seed, "people")
     sex = np.where(rng.random(n) < share("male_pct"), MALE, FEMALE)

@@ -8,18 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ingestion.synthetic.checkup import exam_records
-from ingestion.synthetic.deliver import Post
-from ingestion.synthetic.hospital import Hospital
-from ingestion.synthetic.life import Life
+from ingestion.synthetic.builders import builders
+from ingestion.synthetic.deliver import Post, organisations
+from ingestion.synthetic.life import Lives
 from ingestion.synthetic.life_course import live
 from ingestion.synthetic.people import People, populate
-from ingestion.synthetic.questionnaire import questionnaires, survey_numbers
+from ingestion.synthetic.questionnaire import survey_numbers
 from ingestion.synthetic.records import Records
-from ingestion.synthetic.reference import reference_records
-from ingestion.synthetic.screening import colonoscopy_records, fit_records, follow_up_records
 from ingestion.synthetic.truth import Truth
-from ingestion.synthetic.visits import HOSPITALS
 
 MARKER = "SYNTHETIC"
 LOCAL_NUMBERS = {"patient": "patient_no", "physical_exam": "client_no"}
@@ -29,16 +25,12 @@ class NotOurs(RuntimeError):
     """The output folder holds something that this program did not write."""
 
 
-def all_records(people: People, life: Life, seed: int) -> Iterator[Records]:
-    """Every feed of every organisation, one at a time."""
-    yield from reference_records(seed)
-    yield questionnaires(people, life, seed)
-    yield fit_records(people, life, seed)
-    yield from colonoscopy_records(people, life, seed)
-    yield follow_up_records(people, life, seed)
-    yield exam_records(people, life, seed)
-    for number in range(len(HOSPITALS)):
-        yield from Hospital(people, life, number, seed).feeds()
+def all_records(people: People, life: Lives, seed: int) -> Iterator[Records]:
+    """Every feed that the delivery plan of an organisation names, one at a time."""
+    for organisation, makers in builders().items():
+        planned = organisations().get(organisation, {"feeds": ()})["feeds"]
+        if planned:
+            yield from (made for make in makers for made in make(people, life, seed) if made.feed in planned)
 
 
 def clear(out: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pyarrow as pa
 
 from ingestion.contracts import contract
 from ingestion.synthetic.calibration import document
 from ingestion.synthetic.cells import Text, choose, constant, dates, decimal, draw, flags, join, keep, padded, pick, stream, whole
-from ingestion.synthetic.life import FAMILY_SLOTS, PREVALENT, Life
+from ingestion.synthetic.life import FAMILY_SLOTS, Life
+from ingestion.synthetic.life_risk import BOWEL, RESPIRATORY, UPPER_GI
 from ingestion.synthetic.people import FEMALE, MALE, People, counties, names
 from ingestion.synthetic.records import Records, records
 
@@ -44,43 +47,48 @@ def _family(life: Life, person: np.ndarray) -> dict[str, Text]:
     }
 
 
-def _diet(rng: np.random.Generator, n: int) -> dict[str, Text]:
-    out: dict[str, Text] = {}
+def _answer(life: Life, person: np.ndarray, name: str) -> np.ndarray:
+    return life.risk.answers[name][person]
+
+
+def _codes(life: Life, person: np.ndarray, name: str, options: Sequence[str]) -> Text:
+    """A multiple-choice answer as lived: the codes in order, joined by a semicolon; null where none applies."""
+    bits = np.zeros(len(person), dtype=np.int64)
+    for i, code in enumerate(options):
+        bits |= _answer(life, person, f"{name}.{code}").astype(np.int64) << i
+    labels = [";".join(code for i, code in enumerate(options) if mask >> i & 1) for mask in range(1 << len(options))]
+    return pick(labels, bits, bits > 0)
+
+
+def _diet(life: Life, person: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
+    n, out = len(person), {}
     shares = rng.dirichlet([8, 5, 5, 3, 2, 1.5, 1.5, 1], n)
     foods = ["vegetable", "fruit", "meat_egg_milk", "bean", "pickled_veg", "processed_meat", "fried"]
-    often = [(70, 18, 9, 3), (38, 27, 22, 13), (46, 28, 18, 8), (22, 30, 30, 18), (16, 14, 25, 45), (4, 8, 25, 63), (4, 9, 27, 60)]
+    often = [(70, 18, 9, 3), (38, 27, 22, 13), (46, 28, 18, 8), (22, 30, 30, 18), (), (4, 8, 25, 63), (4, 9, 27, 60)]
     for i, (food, weights) in enumerate(zip(foods, often, strict=True)):
-        out[f"diet_{food}_freq"] = pick("1234", draw(rng, weights, n))
+        eaten = draw(rng, weights, n) if weights else _answer(life, person, "diet_pickled_veg_freq") - 1
+        out[f"diet_{food}_freq"] = pick("1234", eaten)
         out[f"diet_{food}_share_pct"] = decimal(np.floor(shares[:, i] * 1000) / 10, 1)
     out["diet_garlic_freq"] = pick("1234", draw(rng, (28, 26, 25, 21), n))
-    out["diet_salt_preference"] = pick("123", draw(rng, (42, 43, 15), n))
-    out["diet_hot_scalding"] = flags(rng.random(n) < 0.34)
+    out["diet_salt_preference"] = whole(_answer(life, person, "diet_salt_preference"))
+    out["diet_hot_scalding"] = flags(_answer(life, person, "diet_hot_scalding"))
     return out
 
 
-def _smoking(life: Life, person: np.ndarray, female: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
-    n, status, age = len(person), life.risk.smoking[person], life.risk.age[person]
-    ever, stopped = status > 0, status == 2
-    start = np.minimum(rng.normal(21, 4, n).clip(12, 35).astype(int), age - 2)
-    quit_years = np.where(stopped, 1 + (rng.random(n) * np.minimum(20, age - start - 1)).astype(int), 0)
-    years = np.maximum(age - start - quit_years, 1)
-    never_woman = female & (status == 0)
+def _smoking(life: Life, person: np.ndarray, female: np.ndarray) -> dict[str, Text]:
+    status = life.risk.smoking[person]
+    ever, stopped, never_woman = status > 0, status == 2, female & (status == 0)
+    smoked = ("smoking_start_age", "cigarettes_per_day", "smoking_years", "smoking_months")
     return {
         "smoking_status": whole(status),
-        "smoking_start_age": whole(start, ever),
-        "cigarettes_per_day": whole(rng.choice([5, 8, 10, 15, 20, 30], n, p=[0.1, 0.08, 0.28, 0.17, 0.32, 0.05]), ever),
-        "smoking_years": whole(years, ever),
-        "smoking_months": whole(rng.integers(0, 12, n), ever),
-        "quit_years": whole(quit_years, stopped),
-        "quit_months": whole(rng.integers(0, 12, n), stopped),
-        "shs_home_30py_20y": keep(flags(rng.random(n) < 0.17), never_woman),
-        "shs_work_30py_20y": keep(flags(rng.random(n) < 0.05), never_woman),
+        **{name: whole(_answer(life, person, name), ever) for name in smoked},
+        **{name: whole(_answer(life, person, name), stopped) for name in ("quit_years", "quit_months")},
+        **{name: keep(flags(_answer(life, person, name)), never_woman) for name in ("shs_home_30py_20y", "shs_work_30py_20y")},
     }
 
 
-def _drinking(rng: np.random.Generator, male: np.ndarray, age: np.ndarray) -> dict[str, Text]:
-    n = len(male)
-    regular = rng.random(n) < np.where(male, 0.22, 0.02)
+def _drinking(life: Life, person: np.ndarray, rng: np.random.Generator, age: np.ndarray) -> dict[str, Text]:
+    n, regular = len(person), _answer(life, person, "alcohol_regular")
     options = {"1": 0.35, "2": 0.25, "5": 0.5, "3": 0.08, "4": 0.06}
     kinds = _several(rng, regular, options)
     out = {"alcohol_regular": flags(regular), "alcohol_types": kinds}
@@ -99,70 +107,64 @@ def _drinking(rng: np.random.Generator, male: np.ndarray, age: np.ndarray) -> di
     return out
 
 
-def _history(life: Life, person: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
+def _history(life: Life, person: np.ndarray, survey: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
     n = len(person)
-    known = life.known_other_cancer[person] | (life.route[person] == PREVALENT)
-    resp, ugi, liver = rng.random(n) < 0.07, rng.random(n) < 0.13, rng.random(n) < 0.05
-    bowel, other = rng.random(n) < np.where(life.state[person] > 0, 0.11, 0.06), rng.random(n) < 0.36
-    resp_kinds = _several(rng, resp, {"1": 0.45, "2": 0.12, "3": 0.06, "4": 0.2, "99": 0.2})
-    ugi_kinds = _several(rng, ugi, {"1": 0.01, "2": 0.4, "3": 0.05, "4": 0.15, "5": 0.01, "6": 0.01, "7": 0.1, "99": 0.35})
-    liver_kinds = _several(rng, liver, {"1": 0.5, "2": 0.06, "3": 0.05, "99": 0.4})
-    bowel_kinds = _several(rng, bowel, {"1": 0.45, "2": 0.45, "99": 0.15})
+    resp, ugi = _codes(life, person, "hx_resp_diseases", tuple(RESPIRATORY)), _codes(life, person, "hx_ugi_diseases", tuple(UPPER_GI))
+    liver, bowel = _codes(life, person, "hx_liver_diseases", ("1", "2", "3", "99")), _codes(life, person, "hx_bowel_diseases", tuple(BOWEL))
+    other = rng.random(n) < 0.36
 
-    def has(kinds: Text, code: str) -> np.ndarray:
-        return pa.compute.match_substring_regex(pa.compute.fill_null(kinds, ""), f"(^|;){code}(;|$)").to_numpy(zero_copy_only=False)
+    def has(name: str) -> np.ndarray:
+        return _answer(life, person, name)
 
+    def given(kinds: Text) -> Text:
+        return flags(kinds.is_valid().to_numpy(zero_copy_only=False))
+
+    upper = ugi.is_valid().to_numpy(zero_copy_only=False)
     return {
-        "hx_any_cancer": flags(known),
-        "hx_chronic_resp": flags(resp),
-        "hx_resp_diseases": resp_kinds,
-        "hx_resp_other": keep(pick(["支气管哮喘", "慢性支气管炎", "支气管扩张"], rng.integers(3, size=n)), has(resp_kinds, "99")),
-        "tb_cured_ge2y": keep(flags(rng.random(n) < 0.9), has(resp_kinds, "4")),
-        "hx_ugi": flags(ugi),
-        "hx_ugi_diseases": ugi_kinds,
-        "hx_ugi_other": keep(pick(["浅表性胃炎", "胃溃疡", "反流性食管炎"], rng.integers(3, size=n)), has(ugi_kinds, "99")),
-        "hx_ugi_hgin": keep(flags(rng.random(n) < 0.01), ugi),
-        "hx_liver": flags(liver),
-        "hx_liver_diseases": liver_kinds,
-        "hx_liver_other": keep(pick(["脂肪肝", "肝囊肿", "肝血管瘤"], rng.integers(3, size=n)), has(liver_kinds, "99")),
-        "hx_bowel": flags(bowel),
-        "hx_bowel_diseases": bowel_kinds,
-        "hx_bowel_other": keep(pick(["阑尾炎术后", "肠易激综合征", "痔疮"], rng.integers(3, size=n)), has(bowel_kinds, "99")),
+        "hx_any_cancer": flags(life.known_cancer(person, survey)),
+        "hx_chronic_resp": given(resp),
+        "hx_resp_diseases": resp,
+        "hx_resp_other": keep(pick(["支气管哮喘", "慢性支气管炎", "支气管扩张"], rng.integers(3, size=n)), has("hx_resp_diseases.99")),
+        "tb_cured_ge2y": keep(flags(rng.random(n) < 0.9), has("hx_resp_diseases.4")),
+        "hx_ugi": flags(upper),
+        "hx_ugi_diseases": ugi,
+        "hx_ugi_other": keep(pick(["浅表性胃炎", "胃窦炎", "十二指肠球炎"], rng.integers(3, size=n)), has("hx_ugi_diseases.99")),
+        "hx_ugi_hgin": keep(flags(has("hx_ugi_hgin")), upper),
+        "hx_liver": given(liver),
+        "hx_liver_diseases": liver,
+        "hx_liver_other": keep(pick(["脂肪肝", "肝囊肿", "肝血管瘤"], rng.integers(3, size=n)), has("hx_liver_diseases.99")),
+        "hx_bowel": given(bowel),
+        "hx_bowel_diseases": bowel,
+        "hx_bowel_other": keep(pick(["阑尾炎术后", "肠易激综合征", "痔疮"], rng.integers(3, size=n)), has("hx_bowel_diseases.99")),
         "fdr_fap": flags(rng.random(n) < 0.0008),
         "hx_other": flags(other),
         "hx_other_diseases": _several(rng, other, {"1": 0.65, "2": 0.35, "3": 0.28}),
     }
 
 
-def _female(female: np.ndarray, age: np.ndarray, rng: np.random.Generator) -> dict[str, Text]:
-    n = len(female)
+def _female(life: Life, person: np.ndarray, female: np.ndarray) -> dict[str, Text]:
+    def has(name: str) -> np.ndarray:
+        return _answer(life, person, name)
 
-    def asked(chance: float | np.ndarray) -> np.ndarray:
-        return female & (rng.random(n) < chance)
-
-    stop_age = np.minimum(rng.normal(50, 3, n).clip(40, 58).astype(int), age)
-    stopped = female & (age >= stop_age) & (age > 45)
-    hormones = np.where(rng.random(n) < 0.03, rng.integers(1, 3, n), 0)
-    birth, biopsy = asked(0.95), asked(0.04)
-    fed = birth & (rng.random(n) < 0.9)
-    breast, ovary = asked(0.012), asked(0.004)
+    stopped, birth, fed, biopsy = has("menopause_flag"), has("live_birth_flag"), has("breastfeeding_flag"), has("breast_biopsy_count") > 0
+    breast, ovary = has("sdr_breast_cancer_lt50_count"), has("sdr_ovarian_cancer_lt50_count")
     return {
-        "menarche_age": whole(rng.normal(14.5, 1.5, n).clip(10, 19).astype(int), female),
+        "menarche_age": whole(has("menarche_age"), female),
         "menopause_flag": keep(flags(stopped), female),
-        "menopause_age": whole(stop_age, stopped),
-        "hrt_type": whole(hormones, female),
-        "hrt_years": decimal(rng.integers(1, 13, n) / 2, 1, female & (hormones > 0)),
+        "menopause_age": whole(has("menopause_age"), stopped),
+        "hrt_type": whole(has("hrt_type"), female),
+        "hrt_years": decimal(has("hrt_half_years") / 2, 1, female & (has("hrt_type") > 0)),
         "live_birth_flag": keep(flags(birth), female),
-        "first_live_birth_age": whole(rng.normal(24, 3, n).clip(17, 38).astype(int), birth),
+        "first_live_birth_age": whole(has("first_live_birth_age"), birth),
         "breastfeeding_flag": keep(flags(fed), female),
-        "breastfeeding_months": whole(rng.integers(4, 37, n), fed),
+        "breastfeeding_months": whole(has("breastfeeding_months"), fed),
         "breast_biopsy_flag": keep(flags(biopsy), female),
-        "breast_biopsy_count": whole(1 + (rng.random(n) < 0.15), biopsy),
-        "fdr_breast_cancer": keep(flags(asked(0.02)), female),
-        "sdr_breast_cancer_lt50": keep(flags(breast), female),
-        "sdr_breast_cancer_lt50_count": whole(np.ones(n), breast),
-        "sdr_ovarian_cancer_lt50": keep(flags(ovary), female),
-        "sdr_ovarian_cancer_lt50_count": whole(np.ones(n), ovary),
+        "breast_biopsy_count": whole(has("breast_biopsy_count"), biopsy),
+        "fdr_breast_cancer": keep(flags(has("fdr_breast_cancer")), female),
+        "sdr_breast_cancer_lt50": keep(flags(breast > 0), female),
+        "sdr_breast_cancer_lt50_count": whole(breast, breast > 0),
+        "sdr_ovarian_cancer_lt50": keep(flags(ovary > 0), female),
+        "sdr_ovarian_cancer_lt50_count": whole(ovary, ovary > 0),
     }
 
 
@@ -176,11 +178,11 @@ def questionnaires(people: People, life: Life, seed: int) -> Records:
     rng, person = stream(seed, "questionnaire"), np.flatnonzero(people.is_surveyed)
     n, index, pools = len(person), pa.array(person), document("pools")
     sex, age, survey = people.sex[person], life.risk.age[person], people.survey_date[person]
-    male, female = sex == MALE, sex == FEMALE
+    female = sex == FEMALE
     county = [c.code for c in counties()]
     native = people.county[person]
     minority = rng.random(n) < 0.004
-    exposed = rng.random(n) < 0.06
+    exposed = _answer(life, person, "occ_exposure_ge1y")
     cook = rng.random(n) < np.where(female, 0.93, 0.45)
     height, weight = life.risk.height_cm[person], life.risk.weight_tenths[person]
     staff_sex = np.where(stream(seed, "interviewers").random(STAFF) < 0.3, MALE, FEMALE)
@@ -212,17 +214,17 @@ def questionnaires(people: People, life: Life, seed: int) -> Records:
         "occupation_other": pick(["自由职业", "司机", "个体"], rng.integers(3, size=n), occupation == 8),
         "occ_exposure_ge1y": flags(exposed),
         "occ_exposure_agents": _several(rng, exposed, {"1": 0.12, "2": 0.3, "3": 0.7}),
-        **_diet(rng, n),
+        **_diet(life, person, rng),
         "kitchen_fume_level": pick("1234", draw(rng, (16, 58, 20, 6), n)),
         "cooking_years": whole((rng.random(n) * (age - 18)).astype(int), cook),
         "cooking_months": whole(rng.integers(0, 12, n), cook),
         "cooking_times_per_week": whole(rng.choice([3, 5, 7, 10, 14, 21], n), cook),
-        **_smoking(life, person, female, rng),
-        **_drinking(rng, male, age),
+        **_smoking(life, person, female),
+        **_drinking(life, person, rng, age),
         "exercise_regular": flags(rng.random(n) < 0.32),
-        **_history(life, person, rng),
+        **_history(life, person, survey, rng),
         **_family(life, person),
-        **_female(female, age, rng),
+        **_female(life, person, female),
         "respondent_signature": people.name.take(index),
         "survey_date": dates(survey),
         "interviewer_code": join("D", padded(interviewer, 4)),
@@ -235,3 +237,11 @@ def questionnaires(people: People, life: Life, seed: int) -> Records:
     )
     ordered = {f.name: columns[f.name] for f in contract("questionnaire").fields if not f.derivation}
     return records(ORGANISATION, "questionnaire", ordered, person, survey + rng.integers(1, 10, n).astype("timedelta64[D]"))
+
+
+def platform_records(people: People, life: Life, seed: int) -> Iterator[Records]:
+    """The platform's questionnaires."""
+    yield questionnaires(people, life, seed)
+
+
+BUILDERS = {ORGANISATION: platform_records}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -9,7 +10,8 @@ import pyarrow as pa
 
 from ingestion.synthetic.calibration import column, rows
 from ingestion.synthetic.cells import draw, stream
-from ingestion.synthetic.people import FEMALE, MALE, divisions, names
+from ingestion.synthetic.life import Lives
+from ingestion.synthetic.people import FEMALE, MALE, People, divisions, names
 from ingestion.synthetic.records import NOBODY, Records, records
 
 ORGANISATION = "REF"
@@ -106,3 +108,11 @@ def reference_records(seed: int) -> list[Records]:
         _table(ORGANISATION, "doctor", _doctor_rows(seed)),
         _table(ORGANISATION, "division", _division_rows()),
     ]
+
+
+def reference_feeds(people: People, lives: Lives, seed: int) -> Iterator[Records]:
+    """The reference feeds, as the registry of builders asks for them."""
+    yield from reference_records(seed)
+
+
+BUILDERS = {ORGANISATION: reference_feeds}

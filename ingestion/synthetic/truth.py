@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingestion.synthetic.calibration import column
-from ingestion.synthetic.cells import Text, dates, missing, pick, whole
-from ingestion.synthetic.life import FIT_NEGATIVE, FIT_POSITIVE, Life
+from ingestion.synthetic.cells import NEVER, Text, dates, missing, pick, whole
+from ingestion.synthetic.life import FIT_NEGATIVE, FIT_POSITIVE, HOSPITALS, ROUTES, Life
 from ingestion.synthetic.people import People, counties
 from ingestion.synthetic.records import NOBODY, Records
 
@@ -105,9 +105,7 @@ class Truth:
         )
         columns = [_same(organisation, n), _same(feed, n), pa.repeat(pa.scalar(delivered_on, pa.date32()), n), _same(file_name, n)]
         rows = pa.array(np.arange(1, n + 1, dtype=np.int32))
-        self._records.write_table(
-            pa.table([*columns, rows, pa.array(person.astype(np.int32))], schema=RECORD_PERSON), row_group_size=1 << 20
-        )
+        self._records.write_table(pa.table([*columns, rows, pa.array(person.astype(np.int32))], schema=RECORD_PERSON), row_group_size=1 << 20)
 
     def planted(
         self,
@@ -201,9 +199,7 @@ def _persons(people: People, references: list[pa.Table]) -> pa.Table:
     found = found.take(pa.array(order))
     counts = np.bincount(found["person_no"].to_numpy(), minlength=len(people))
     offsets = pa.array(np.r_[0, np.cumsum(counts)].astype(np.int32))
-    pairs = pa.StructArray.from_arrays(
-        [found["organisation"].combine_chunks(), found["local_no"].combine_chunks()], ["organisation", "local_no"]
-    )
+    pairs = pa.StructArray.from_arrays([found["organisation"].combine_chunks(), found["local_no"].combine_chunks()], ["organisation", "local_no"])
     return pa.table(
         {
             "person_no": pa.array(np.arange(len(people), dtype=np.int32)),
@@ -235,10 +231,7 @@ def person_state(people: People, life: Life) -> pa.Table:
         "is_resident": pa.array(people.is_resident),
         "survey_date": day(people.survey_date),
         "age_at_survey": pa.array(life.risk.age, mask=~people.is_surveyed),
-        "is_known_cancer": pa.array(
-            life.known_other_cancer
-            | (cancer & (life.diagnosis_date < np.where(people.is_surveyed, people.survey_date, np.datetime64("1900-01-01"))))
-        ),
+        "is_known_cancer": pa.array(life.known_cancer(np.arange(len(people)), np.where(people.is_surveyed, people.survey_date, NEVER))),
         "is_high_risk": pa.array(life.high_risk),
         "nhc_2024_score": pa.array(life.risk.score, mask=~people.is_surveyed),
         **{f"points_{name}": pa.array(points, mask=~people.is_surveyed) for name, points in life.risk.points.items()},
@@ -249,12 +242,12 @@ def person_state(people: People, life: Life) -> pa.Table:
         "is_colonoscopy_done": pa.array(life.colonoscopy_done),
         "neoplasia": pick(["none", "non_advanced_adenoma", "advanced_adenoma", "cancer"], life.state),
         "has_cancer_diagnosis": pa.array(cancer),
-        "route": pick(["", "screening", "symptom", "earlier"], life.route, cancer),
+        "route": pick(ROUTES, life.route, cancer),
         "diagnosis_date": day(life.diagnosis_date),
         "site_icd10_code": pick(column("colon_sites", "icd10"), life.site, cancer),
         **{f"{part}_category" if part != "stage" else "stage": text for part, text in tnm.items()},
         "stage_group": whole(life.stage_group, cancer),
-        "hospital": pick(["H1401", "H1402"], life.hospital, ~missing(life.workup_date)),
+        "hospital": pick(HOSPITALS, life.cancers["colorectum"].hospital.astype(np.int64), ~missing(life.workup_date)),
         "workup_date": day(life.workup_date),
         "surgery_date": day(life.surgery_date),
         "systemic_treatment_date": day(life.systemic_date),
