@@ -29,11 +29,13 @@ from ingestion.synthetic.cells import (
     whole,
 )
 from ingestion.synthetic.life import (
+    BREAST_MG,
     BREAST_US,
     CANCERS,
     CHECKUP,
     CHECKUP_CENTRES,
     COLONOSCOPY,
+    COLPOSCOPY,
     CYTOLOGY,
     END,
     FIT,
@@ -78,6 +80,7 @@ VALUES = (
 RAISED = {"colorectum": ("cea_ng_ml", 4), "lung": ("cea_ng_ml", 2.5), "liver": ("afp_ng_ml", 60), "upper_gi": ("ca199_u_ml", 3)}
 # Results of tests in the words of the code lists.
 FIT_CODES = {NEGATIVE: "1", POSITIVE: "2", INVALID: "3", NO_RESULT: "4"}
+TEST_CODES = {NEGATIVE: "0", POSITIVE: "1"}
 HPV_CODES = {NEGATIVE: "1", POSITIVE: "2", INVALID: "3", NO_RESULT: "3"}
 CYTOLOGY_CODES = ("NILM", "ASC-US", "LSIL", "ASC-H", "HSIL", "AGC-NOS", "SCC")
 OTHER_HPV = tuple(t for t in code_list("hpv_type") if t not in {"16", "18"})
@@ -150,14 +153,19 @@ def _chest(rng: np.random.Generator, found: _Found) -> Text:
     return keep(choose(found.positive | (rng.random(n) < 0.25), nodule, "双肺未见明显实性结节，纵隔未见肿大淋巴结。"), found.done)
 
 
-def _breast(rng: np.random.Generator, found: _Found) -> tuple[Text, Text]:
-    n = len(found.result)
-    grade = whole(found.category, found.done)
+def _breast(rng: np.random.Generator, ultrasound: _Found, mammography: _Found) -> dict[str, Text]:
+    """Both reports, and the worse of their two classes."""
+    n = len(ultrasound.result)
     side = pick(["左乳", "右乳"], rng.integers(2, size=n))
-    size = decimal(rng.uniform(0.4, 2.2, n), 1)
-    lesion = join(side, "外上象限见低回声结节，大小约", size, "×", decimal(rng.uniform(0.3, 1.2, n), 1), "cm，BI-RADS ", grade, "类")
-    plain = join("双乳腺体回声均匀，未见明显占位，BI-RADS ", grade, "类")
-    return keep(choose(found.category >= 3, lesion, plain), found.done), grade
+    length, width = decimal(rng.uniform(0.4, 2.2, n), 1), decimal(rng.uniform(0.3, 1.2, n), 1)
+    texts = {}
+    for name, found, lesion, plain in (
+        ("breast_us_text", ultrasound, join(side, "外上象限见低回声结节，大小约", length, "×", width, "cm"), "双乳腺体回声均匀，未见明显占位"),
+        ("breast_mg_text", mammography, join(side, "外上象限见结节影，大小约", length, "cm"), "双乳腺体致密，未见明确肿块及恶性钙化"),
+    ):
+        texts[name] = keep(join(choose(found.category >= 3, lesion, plain), "，BI-RADS ", whole(found.category), "类"), found.done)
+    worse = np.maximum(np.where(ultrasound.done, ultrasound.category, -1), np.where(mammography.done, mammography.category, -1))
+    return {"breast_bi_rads_code": whole(worse, worse >= 0), **texts}
 
 
 def _liver(rng: np.random.Generator, found: _Found, fat: np.ndarray) -> Text:
@@ -210,7 +218,15 @@ def exam_records(people: People, life: Lives, seed: int, *, centre: int) -> Iter
     person, day = _visits(people, life, centre, rng)
     n = len(person)
     customers, client = np.unique(person, return_inverse=True)
-    modalities = {LDCT: "lung", BREAST_US: "breast", UGI_ENDOSCOPY: "upper_gi", FIT: "colorectum", COLONOSCOPY: "colorectum"}
+    modalities = {
+        LDCT: "lung",
+        BREAST_US: "breast",
+        BREAST_MG: "breast",
+        COLPOSCOPY: "cervix",
+        UGI_ENDOSCOPY: "upper_gi",
+        FIT: "colorectum",
+        COLONOSCOPY: "colorectum",
+    }
     modalities |= {LIVER_US_AFP: "liver", HPV: "cervix", CYTOLOGY: "cervix"}
     found = {m: _Found(life.cancers[cancer].tests.at(CHECKUP, centre, m), person, day) for m, cancer in modalities.items()}
     systolic = rng.normal(128, 16, n).clip(86, 215)
@@ -224,7 +240,6 @@ def exam_records(people: People, life: Lives, seed: int, *, centre: int) -> Iter
     )
     summary = choose(said, join("便潜血阳性，建议肠镜检查；", summary), summary)
     summary = choose(found[LDCT].positive, join("肺结节，建议胸外科就诊；", summary), summary)
-    breast_text, breast_grade = _breast(rng, found[BREAST_US])
     smoking, past = life.risk.smoking[person], rng.random(n)
     relatives = life.risk.relatives[person] > 0
     hpv = found[HPV]
@@ -247,8 +262,10 @@ def exam_records(people: People, life: Lives, seed: int, *, centre: int) -> Iter
         "hpv_result_code": hpv.coded(HPV_CODES),
         "hpv_types": keep(hpv_type, hpv.positive),
         "cytology_code": pick(CYTOLOGY_CODES, np.where(np.isin(found[CYTOLOGY].result, (NEGATIVE, POSITIVE)), found[CYTOLOGY].category, -1)),
-        "breast_bi_rads_code": breast_grade,
-        "breast_us_text": breast_text,
+        "colposcopy_result_code": found[COLPOSCOPY].coded(TEST_CODES),
+        **_breast(rng, found[BREAST_US], found[BREAST_MG]),
+        "ldct_category_code": whole(found[LDCT].category, found[LDCT].done & (found[LDCT].category > 0)),
+        "liver_us_result_code": found[LIVER_US_AFP].coded(TEST_CODES),
         "chest_ct_text": _chest(rng, found[LDCT]),
         "abdominal_us_text": _liver(rng, found[LIVER_US_AFP], fat),
         "endoscopy_text": _endoscopy(rng, found[UGI_ENDOSCOPY], found[COLONOSCOPY]),
