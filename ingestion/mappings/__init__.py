@@ -53,7 +53,7 @@ class FeedMapping(Part):
     columns    canonical field -> how it is filled
     date_shift what is added to every date
     deleted    how a record is marked as deleted
-    expect     how often it is delivered
+    expect     how often it is delivered; not dumped either
     """
 
     folder: str = ""
@@ -74,7 +74,7 @@ class FeedMapping(Part):
     columns: dict[str, ColumnMapping]
     date_shift: DateShift | None = None
     deleted: Deleted | None = None
-    expect: Expect | None = None
+    expect: Expect | None = Field(default=None, exclude=True)
     ignore: tuple[str, ...] = ()
     pull: Pull | None = Field(default=None, exclude=True)
 
