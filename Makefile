@@ -16,7 +16,7 @@ UV := $(or $(shell command -v uv),.venv-tools/bin/uv)
 unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test extracts lint bench docs up down status clean
+.PHONY: help run test extracts lint bench docs returns up down status clean
 
 help:
 	@echo "make run       extracts in, published tables and validation report out (EXTRACTS=, SCALE=, SEED=, AS_OF=, STRICT=1)"
@@ -25,7 +25,8 @@ help:
 	@echo "make up|down   Airflow with its web page on loopback (AIRFLOW_PORT=8080); make status tells its health"
 	@echo "make lint      ruff and sqlfluff"
 	@echo "make bench     seconds, rows/s and memory per stage beside a bare copy: SCALE=residents"
-	@echo "make docs      documentation of models and columns"
+	@echo "make docs      data dictionary of forms, fields and codes (Chinese), and documentation of models and columns"
+	@echo "make returns   write the defect return file of every organisation again"
 	@echo "make clean     remove LAKEHOUSE_HOME"
 
 run: .venv/.runtime
@@ -46,6 +47,9 @@ bench: .venv/.dev
 
 docs: .venv/.runtime
 	@$(PY) -m infra.docs
+
+returns: .venv/.runtime
+	@$(PY) -m ingestion.returns
 
 up down status: .venv/.runtime
 	@$(PY) -m infra.airflow.service $@
