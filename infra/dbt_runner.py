@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 from dbt.cli.main import dbtRunner
-from sqlalchemy import make_url
+from sqlalchemy import delete, make_url
 
 from infra.settings import ROOT, Settings
 from ingestion import ops
@@ -112,7 +112,7 @@ def run_dbt(settings: Settings, *args: str, as_of: date, unit_tests: bool = Fals
         return []
     counts = {**table_rows(settings), **_rows_written(done.result.results)}
     results = [_node(r, counts) for r in done.result.results]
-    _keep_tests(settings, done.result.results, counts)
+    _keep_tests(settings, done.result.results, counts, whole=args == ("build",))
     return results
 
 
@@ -155,14 +155,19 @@ def _node(result: Any, counts: Mapping[str, int]) -> NodeResult:
     )
 
 
-def _keep_tests(settings: Settings, results: Iterable[Any], counts: Mapping[str, int]) -> None:
-    """Write what dbt's data tests found into the operations store; a repeated run replaces its rows."""
+def _keep_tests(settings: Settings, results: Iterable[Any], counts: Mapping[str, int], *, whole: bool = False) -> None:
+    """Write what dbt's data tests found into the operations store; a repeated run replaces its rows.
+
+    A run of the whole project also removes results of tests that are there no more.
+    """
     tests = [r for r in results if str(r.node.resource_type) == "test"]
     if not tests:
         return
     checked_at = ops.now()
     run_id = os.environ.get("LAKEHOUSE_RUN_ID") or f"dbt-{checked_at:%Y%m%dT%H%M%S}"
     with ops.transaction(settings.ops_url) as connection:
+        if whole:
+            connection.execute(delete(ops.check_result).where(ops.check_result.c.checkpoint == "dbt"))
         ops.replace(connection, ops.check_result, [_check(r, counts, run_id, checked_at) for r in tests])
 
 

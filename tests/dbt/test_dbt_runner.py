@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 
-from infra.dbt_runner import DbtFailed, NodeResult, dbt_environment, run_dbt
+from infra.dbt_runner import DbtFailed, NodeResult, _keep_tests, dbt_environment, run_dbt
 from infra.postgres import connection_string
 from infra.settings import Settings, Warehouse
 from ingestion import ops
@@ -35,6 +36,21 @@ def test_data_tests_are_kept_with_the_number_examined(lake: Settings, nodes: lis
     row = kept["unique_key_feat_resident_person_id"]
     assert (row["examined"], row["failed"], row["verdict"], row["scope"]) == (10, 0, "pass", "province")
     assert row["description_zh"] == "feat_resident 中 person_id 唯一且不为空"
+
+
+def test_a_run_of_the_whole_project_forgets_tests_that_are_there_no_more(settings: Settings):
+    def result(name: str) -> SimpleNamespace:
+        said = SimpleNamespace(severity="ERROR", meta={"description_zh": "唯一"})
+        return SimpleNamespace(node=SimpleNamespace(resource_type="test", name=name, config=said), status="pass", failures=0)
+
+    def kept() -> list[str]:
+        return sorted(r["rule"] for r in ops.rows(settings.ops_url, ops.check_result))
+
+    _keep_tests(settings, [result("old"), result("stays")], {}, whole=True)
+    _keep_tests(settings, [result("selected")], {})
+    assert kept() == ["old", "selected", "stays"]
+    _keep_tests(settings, [result("stays")], {}, whole=True)
+    assert kept() == ["stays"]
 
 
 def test_a_command_that_dbt_does_not_know_is_an_error_that_names_it(lake: Settings):
