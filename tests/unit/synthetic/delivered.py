@@ -18,6 +18,7 @@ from python_calamine import CalamineWorkbook
 
 from ingestion.contracts import Contract, contract
 from ingestion.mappings import FeedMapping, load_mapping
+from ingestion.synthetic.deliver import organisations
 from ingestion.synthetic.dialects import date_pattern
 
 
@@ -100,9 +101,17 @@ class Delivered:
         return datetime.strptime(text, date_pattern(self.mapping, name)).date() if text else None
 
 
+def _feeds_written_as(name: str, organisation: str, folder: str) -> list[str]:
+    """The feed whose records a file holds row by row; none for a table that is only joined to others."""
+    planned = organisations()[organisation]["feeds"]
+    there = [feed for feed in load_mapping(organisation).feeds_in_folder(folder) if feed in planned]
+    named = [feed for feed in there if name.startswith(planned[feed]["file"].partition("{date}")[0])]
+    return there if len(there) == 1 else named[:1]
+
+
 def delivered_files(landing: Path) -> Iterator[Delivered]:
     """Every file of a landing folder."""
     for path in sorted(p for p in landing.rglob("*") if p.is_file()):
         _, organisation, folder, day = path.relative_to(landing).parts[:4]
-        (feed,) = load_mapping(organisation).feeds_in_folder(folder)
-        yield Delivered(path, organisation, feed, date.fromisoformat(day))
+        for feed in _feeds_written_as(path.name, organisation, folder):
+            yield Delivered(path, organisation, feed, date.fromisoformat(day))
