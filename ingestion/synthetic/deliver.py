@@ -20,7 +20,7 @@ from ingestion.synthetic.dialects import delivered_name, dialect
 from ingestion.synthetic.faults import ACCEPTED, CORRECTIONS, KEPT, QUARANTINED, SKIPPED, SUPERSEDED, Batch, faults_of
 from ingestion.synthetic.records import Records
 from ingestion.synthetic.shapes import companions, shaped
-from ingestion.synthetic.truth import Truth
+from ingestion.synthetic.truth import Truth, organisations
 
 REPEATED_ROWS, BROKEN_ROWS = 0.003, 0.0005
 # Faults of a row as a whole, which strike the records of other feeds in it too.
@@ -35,11 +35,6 @@ class Parcel:
     rows: np.ndarray
     blocked: np.ndarray
     broken: dict[int, str] = field(default_factory=dict)
-
-
-def organisations() -> dict[str, dict]:
-    """The delivery plan by organisation."""
-    return document("delivery")["organisations"]
 
 
 def _some(candidates: np.ndarray, rate: float, least: int, rng: np.random.Generator) -> np.ndarray:
@@ -78,6 +73,8 @@ class Post:
         made = shaped(made, mapping)
         if made.stated is not None:
             self.truth.stated(made)
+        if {"person_name", "id_card_no"} & set(made.table.column_names):
+            self.truth.written_down(made.organisation, made.person)
         rng, when = stream(self.seed, "deliver", made.organisation, made.feed), np.array(plan["dates"], dtype="datetime64[D]")
         slot = np.searchsorted(when, made.known_on, side="left")
         late = (rng.random(len(made)) < plan["late"]) & (slot < len(when) - 1)

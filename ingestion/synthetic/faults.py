@@ -187,16 +187,18 @@ def _inverted_pressure(batch: Batch, at: np.ndarray, rng: np.random.Generator) -
 def _person(feed: str) -> list[Fault]:
     """Bad ID numbers, birth dates, sexes, phones and names, in every feed that carries the person."""
     x_ended: Where = lambda b: pc.fill_null(pc.ends_with(b.value("id_card_no"), "X"), False).to_numpy(zero_copy_only=False)  # noqa: E731
+    full: Where = lambda b: pc.fill_null(pc.equal(pc.utf8_length(b.value("id_card_no")), 18), False).to_numpy(zero_copy_only=False)  # noqa: E731
     # A man turned into a woman breaks no other rule of the questionnaire.
-    turnable: Where | None = (lambda b: b.is_code("sex_code", "1")) if feed == "questionnaire" else None
+    numbered: Where = lambda b: b.given("id_card_no")  # noqa: E731
+    turnable: Where = (lambda b: b.is_code("sex_code", "1") & numbered(b)) if feed == "questionnaire" else numbered
     found = [
         Fault("id_missing", "id_card_no", _put("id_card_no", None), ACCEPTED, None, 0.008),
-        Fault("id_checksum", "id_card_no", _edited("id_card_no", _wrong_check_digit), SET_ASIDE, "id_checksum"),
-        Fault("id_length", "id_card_no", _edited("id_card_no", lambda t: pc.utf8_slice_codeunits(t, 0, 16)), SET_ASIDE, "id_length", RARE),
-        Fault("id_fifteen_digits", "id_card_no", _edited("id_card_no", _fifteen), ACCEPTED, None, 0.004),
+        Fault("id_checksum", "id_card_no", _edited("id_card_no", _wrong_check_digit), SET_ASIDE, "id_checksum", USUAL, full),
+        Fault("id_length", "id_card_no", _edited("id_card_no", lambda t: pc.utf8_slice_codeunits(t, 0, 16)), SET_ASIDE, "id_length", RARE, full),
+        Fault("id_fifteen_digits", "id_card_no", _edited("id_card_no", _fifteen), ACCEPTED, None, 0.004, full),
         Fault("id_lower_case_x", "id_card_no", _edited("id_card_no", pc.ascii_lower), ACCEPTED, None, 0.02, x_ended),
         Fault("id_full_width", "id_card_no", _edited("id_card_no", _full_width), ACCEPTED, None, RARE),
-        Fault("id_birth_mismatch", "birth_date", _shifted("birth_date", "birth_date", 11), REPAIRED, "id_birth_mismatch", RARE),
+        Fault("id_birth_mismatch", "birth_date", _shifted("birth_date", "birth_date", 11), REPAIRED, "id_birth_mismatch", RARE, numbered),
         Fault("id_sex_mismatch", "sex_code", _other_sex, REPAIRED, "id_sex_mismatch", RARE, turnable),
         Fault("phone_format", "mobile_phone", _edited("mobile_phone", lambda t: pc.utf8_slice_codeunits(t, 0, 10)), SET_ASIDE, "phone_format"),
         Fault("name_with_space", "person_name", _edited("person_name", _spaced), ACCEPTED, None, RARE),

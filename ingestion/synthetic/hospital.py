@@ -30,6 +30,7 @@ from ingestion.synthetic.cells import (
 from ingestion.synthetic.laboratory import laboratory
 from ingestion.synthetic.life import CANCER, END, NONE, PREVALENT, SYMPTOM, Life
 from ingestion.synthetic.people import People
+from ingestion.synthetic.recorded import as_recorded
 from ingestion.synthetic.records import Records, records
 from ingestion.synthetic.reference import DOCTORS_PER_DEPARTMENT, departments
 from ingestion.synthetic.visits import (
@@ -135,15 +136,9 @@ class Hospital:
         people, person, rng = self.people, self.patients, self.stream("patient")
         order = np.argsort(self.local[person])
         person, day = person[order], self.registered[order]
-        index = pa.array(person)
         columns = {
             "patient_no": self.patient_no(person),
-            "person_name": people.name.take(index),
-            "id_card_no": people.id_card.take(index),
-            "sex_code": whole(people.sex[person]),
-            "birth_date": dates(people.birth[person]),
-            "mobile_phone": people.phone.take(index),
-            "residence_address": people.address.take(index),
+            **as_recorded(people, person, self.name, day=day),
             "registered_date": dates(day),
         }
         return records(self.name, "patient", columns, person, day + days(rng, 0, 3, len(person)))

@@ -28,7 +28,12 @@ LEAST_OUTSIDE = 80
 class People:
     """Residents first, then patients from elsewhere. One entry per person; `person` is the position.
 
-    `survey_date` is missing for people who were never asked.
+    survey_date       missing for people who were never asked
+    resurvey_date     day of a second questionnaire about a year later, mostly missing
+    kin               a person of the same family whose telephone is sometimes written down, -1 for most
+    twin, son_of      the person's twin, the person's father; -1 for nobody known
+    moved_on          day of a move within the county, mostly missing; new_address from then on
+    phone_changed_on  day of a change of number, mostly missing; new_phone from then on
     """
 
     residents: int
@@ -40,6 +45,15 @@ class People:
     phone: Text
     address: Text
     survey_date: np.ndarray
+    seed: int = 0
+    resurvey_date: np.ndarray | None = None
+    kin: np.ndarray | None = None
+    twin: np.ndarray | None = None
+    son_of: np.ndarray | None = None
+    moved_on: np.ndarray | None = None
+    new_address: Text | None = None
+    phone_changed_on: np.ndarray | None = None
+    new_phone: Text | None = None
 
     def __len__(self) -> int:
         return len(self.sex)
@@ -150,26 +164,46 @@ def _id_cards(birth: np.ndarray, sex: np.ndarray, first_rank: int = 0) -> Text:
     return join(whole(body), pick(list(ID_CHECK), check_digits(body)))
 
 
-def names(rng: np.random.Generator, sex: np.ndarray) -> Text:
-    """Names with the usual weight of surnames and given-name characters; three in four given names have two characters."""
+@dataclass
+class NameParts:
+    """Names as positions in the pools; `second` is -1 for given names of one character."""
+
+    surname: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    def text(self, sex: np.ndarray) -> Text:
+        """The names, with the given-name characters of the sex."""
+        pools = document("pools")
+        male, female = list(pools["given_male"]), list(pools["given_female"])
+        given = [*male, *female, ""]
+        shift = np.where(sex == MALE, 0, len(male))
+        first = pick(given, self.first % np.where(sex == MALE, len(male), len(female)) + shift)
+        second = self.second % np.where(sex == MALE, len(male), len(female)) + shift
+        return join(pick(list(pools["surnames"]), self.surname), first, pick(given, np.where(self.second < 0, len(given) - 1, second)))
+
+
+def _name_parts(rng: np.random.Generator, sex: np.ndarray) -> NameParts:
     pools, n = document("pools"), len(sex)
-    surname = pick(list(pools["surnames"]), draw(rng, list(pools["surnames"].values()), n))
+    surname = draw(rng, list(pools["surnames"].values()), n)
     parts = []
     for _ in range(2):
-        male, female = pools["given_male"], pools["given_female"]
-        for_male, for_female = draw(rng, list(male.values()), n), draw(rng, list(female.values()), n)
-        parts.append(choose(sex == MALE, pick(list(male), for_male), pick(list(female), for_female)))
-    return join(surname, parts[0], choose(rng.random(n) < 0.75, parts[1], ""))
+        for_male, for_female = (draw(rng, list(pools[name].values()), n) for name in ("given_male", "given_female"))
+        parts.append(np.where(sex == MALE, for_male, for_female))
+    return NameParts(surname, parts[0], np.where(rng.random(n) < 0.75, parts[1], -1))
+
+
+def names(rng: np.random.Generator, sex: np.ndarray) -> Text:
+    """Names with the usual weight of surnames and given-name characters; three in four given names have two characters."""
+    return _name_parts(rng, sex).text(sex)
 
 
 def _phones(rng: np.random.Generator, n: int) -> Text:
+    """Telephone numbers, each given once."""
     prefixes = document("pools")["mobile_prefixes"]
     step, space = 61_803_399, 10**8  # coprime: no number is given twice
     number = (np.arange(n, dtype=np.int64) * step + int(rng.integers(space))) % space
-    own = join(pick([str(p) for p in prefixes], np.arange(n) % len(prefixes)), padded(number, 8))
-    # Some couples share one telephone.
-    shared = np.where(rng.random(n) < 0.04, np.maximum(np.arange(n) - 1, 0), np.arange(n))
-    return own.take(pa.array(shared))
+    return join(pick([str(p) for p in prefixes], np.arange(n) % len(prefixes)), padded(number, 8))
 
 
 def _addresses(rng: np.random.Generator, county: np.ndarray) -> Text:
@@ -188,6 +222,44 @@ def _addresses(rng: np.random.Generator, county: np.ndarray) -> Text:
     return join(place, choose(is_village, join(community, rural), join(street, whole(rng.integers(1, 400, n)), "号", community, flat)))
 
 
+@dataclass
+class Families:
+    """Who belongs together among the residents: positions, -1 for nobody."""
+
+    twin: np.ndarray
+    son_of: np.ndarray
+    couple: np.ndarray
+
+    @property
+    def kin(self) -> np.ndarray:
+        """One person of the family."""
+        return np.where(self.twin >= 0, self.twin, np.where(self.son_of >= 0, self.son_of, self.couple))
+
+
+def _families(rng: np.random.Generator, scale: int, n: int, sex: np.ndarray, age: np.ndarray) -> Families:
+    twin, son_of, couple = (np.full(n, -1, dtype=np.int64) for _ in range(3))
+    # twins stand side by side
+    pairs = max(round(scale * share("twin_pct") / 2), 2)
+    elder = 2 * np.sort(rng.choice(scale // 2, pairs, replace=False))
+    twin[elder], twin[elder + 1] = elder + 1, elder
+    free = (np.arange(n) < scale) & (twin < 0) & (sex == MALE)
+    fathers, sons = np.flatnonzero(free & (age >= 63)), np.flatnonzero(free & (age < 42))
+    pairs = min(max(round(scale * share("father_son_pct") / 2), 2), len(fathers), len(sons))
+    father, son = rng.choice(fathers, pairs, replace=False), rng.choice(sons, pairs, replace=False)
+    son_of[son] = father
+    follows = np.flatnonzero((rng.random(n) < 0.04) & (twin < 0) & (son_of < 0) & (np.arange(n) > 0))
+    couple[follows] = follows - 1
+    return Families(twin, son_of, couple)
+
+
+def _some_days(rng: np.random.Generator, n: int, rate: float) -> np.ndarray:
+    """For a share of the people a day of the period, missing for the others."""
+    day = np.full(n, np.datetime64("NaT", "D"))
+    who = np.flatnonzero(rng.random(n) < rate)
+    day[who] = FIRST_SURVEY + rng.integers(0, 520, len(who)).astype("timedelta64[D]")
+    return day
+
+
 def populate(seed: int, scale: int) -> People:
     """Make `scale` residents and the patients from elsewhere whom the hospitals see."""
     outside = max(round(scale * share("outside_patients_pct")), LEAST_OUTSIDE)
@@ -199,17 +271,69 @@ def populate(seed: int, scale: int) -> People:
     surveyed = (np.arange(n) < scale) & (rng.random(n) < share("surveyed_pct"))
     age = _ages(rng, n)
     birth = survey - (age * 365.25 + rng.random(n) * 365).astype("timedelta64[D]")
+    parts = _name_parts(rng, sex)
+    phone, address = np.arange(n), np.arange(n)
+
+    # families: twins share birth date, surname and county; father and son a surname and often a given-name character
+    own = stream(seed, "families")
+    families = _families(own, scale, n, sex, age)
+    younger = np.flatnonzero((families.twin >= 0) & (families.twin < np.arange(n)))
+    elder = families.twin[younger]
+    birth[younger], county[younger], survey[younger] = birth[elder], county[elder], survey[elder]
+    sex[younger] = np.where(own.random(len(younger)) < 0.65, sex[elder], sex[younger])
+    parts.surname[younger] = parts.surname[elder]
+    alike = younger[(own.random(len(younger)) < 0.6) & (sex[younger] == sex[elder])]
+    parts.first[alike], parts.second[alike] = parts.first[families.twin[alike]], np.where(parts.second[alike] < 0, 3, parts.second[alike])
+    son = np.flatnonzero(families.son_of >= 0)
+    father = families.son_of[son]
+    parts.surname[son], county[son] = parts.surname[father], county[father]
+    alike = son[own.random(len(son)) < 0.5]
+    parts.first[alike] = parts.first[families.son_of[alike]]
+    for who, chance in ((younger, 0.4), (son, 0.3)):
+        shares = who[own.random(len(who)) < chance]
+        phone[shares] = families.kin[shares]
+    couples = np.flatnonzero(families.couple >= 0)
+    phone[couples] = families.couple[couples]
+    for who, chance in ((younger, 0.7), (son, 0.6)):
+        shares = who[own.random(len(who)) < chance]
+        address[shares] = families.kin[shares]
+    county_of_couples = couples[own.random(len(couples)) < 0.7]
+    county[county_of_couples] = county[families.couple[county_of_couples]]
+    address[county_of_couples] = families.couple[county_of_couples]
+    address = np.where(county[address] == county, address, np.arange(n))
+
+    surveyed_on = np.where(surveyed, survey, np.datetime64("NaT", "D"))
+    again = surveyed & (survey < np.datetime64("2024-05-20")) & (own.random(n) < 3 * share("repeat_survey_pct"))
+    moved_on, changed_on = _some_days(own, n, share("moved_pct")), _some_days(own, n, share("phone_changed_pct"))
+    movers, changers = np.flatnonzero(~np.isnat(moved_on)), np.flatnonzero(~np.isnat(changed_on))
+    phones = _phones(rng, n + len(changers))
     return People(
         residents=scale,
         sex=sex,
         birth=birth.astype(DAY),
         county=county,
-        name=names(rng, sex),
+        name=parts.text(sex),
         id_card=_id_cards(birth, sex),
-        phone=_phones(rng, n),
-        address=_addresses(rng, county),
-        survey_date=np.where(surveyed, survey, np.datetime64("NaT", "D")),
+        phone=phones.take(pa.array(phone)),
+        address=_addresses(rng, county).take(pa.array(address)),
+        survey_date=surveyed_on,
+        seed=seed,
+        resurvey_date=np.where(again, survey + own.integers(345, 400, n).astype("timedelta64[D]"), np.datetime64("NaT", "D")).astype(DAY),
+        kin=families.kin,
+        twin=families.twin,
+        son_of=families.son_of,
+        moved_on=moved_on,
+        new_address=_scattered(_addresses(own, county[movers]), movers, n),
+        phone_changed_on=changed_on,
+        new_phone=_scattered(phones.slice(n), changers, n),
     )
+
+
+def _scattered(texts: Text, at: np.ndarray, n: int) -> Text:
+    """Texts at some positions of a longer column, null elsewhere."""
+    place = np.full(n, -1)
+    place[at] = np.arange(len(at))
+    return texts.take(pa.array(place, mask=place < 0))
 
 
 def strangers(rng: np.random.Generator, sex: np.ndarray, birth: np.ndarray, county: np.ndarray) -> tuple[Text, Text, Text, Text]:

@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from ingestion.contracts import contract
 from ingestion.synthetic.calibration import document
-from ingestion.synthetic.cells import Text, choose, constant, dates, decimal, draw, flags, join, keep, padded, pick, stream, whole
+from ingestion.synthetic.cells import Text, choose, constant, dates, decimal, draw, flags, join, keep, missing, padded, pick, stream, whole
 from ingestion.synthetic.life import FAMILY_SLOTS, Life
 from ingestion.synthetic.life_risk import BOWEL, RESPIRATORY, UPPER_GI
 from ingestion.synthetic.people import FEMALE, MALE, People, counties, names
+from ingestion.synthetic.recorded import as_recorded
 from ingestion.synthetic.records import Records, records
 
 ORGANISATION = "NP14"
@@ -169,15 +170,28 @@ def _female(life: Life, person: np.ndarray, female: np.ndarray) -> dict[str, Tex
 
 
 def survey_numbers(person: np.ndarray) -> Text:
-    """Questionnaire number of a person, as the screening centre quotes it."""
+    """Number of a person's first questionnaire, as the screening centre quotes it."""
     return join("Q14", padded(person, 8))
 
 
+def asked(people: People, life: Life) -> tuple[np.ndarray, np.ndarray]:
+    """Person and day of every questionnaire: the first ones in order of persons, then those of people asked again a year later."""
+    first, again = np.flatnonzero(people.is_surveyed), np.zeros(0, dtype=np.int64)
+    if people.resurvey_date is not None:
+        again = np.flatnonzero(~missing(people.resurvey_date))
+        again = again[life.alive(again, people.resurvey_date[again])]
+    person = np.r_[first, again]
+    day = people.survey_date[person].copy()
+    if people.resurvey_date is not None:
+        day[len(first) :] = people.resurvey_date[again]
+    return person, day
+
+
 def questionnaires(people: People, life: Life, seed: int) -> Records:
-    """One filled questionnaire per surveyed resident."""
-    rng, person = stream(seed, "questionnaire"), np.flatnonzero(people.is_surveyed)
-    n, index, pools = len(person), pa.array(person), document("pools")
-    sex, age, survey = people.sex[person], life.risk.age[person], people.survey_date[person]
+    """The filled questionnaires: one per surveyed resident, a second one for some."""
+    rng, (person, survey) = stream(seed, "questionnaire"), asked(people, life)
+    n, pools = len(person), document("pools")
+    sex, age, who = people.sex[person], life.risk.age[person], as_recorded(people, person, ORGANISATION, day=survey)
     female = sex == FEMALE
     county = [c.code for c in counties()]
     native = people.county[person]
@@ -191,17 +205,17 @@ def questionnaires(people: People, life: Life, seed: int) -> Records:
     landline = join("0351-0", padded(rng.integers(0, 10**6, n), 6))
     occupation = draw(rng, (9, 5, 9, 7, 38, 14, 7, 9, 2), n)
     columns = {
-        "person_name": people.name.take(index),
-        "id_card_no": people.id_card.take(index),
+        "person_name": who["person_name"],
+        "id_card_no": who["id_card_no"],
         "birth_date": dates(people.birth[person]),
         "sex_code": whole(sex),
-        "mobile_phone": people.phone.take(index),
+        "mobile_phone": who["mobile_phone"],
         "landline_phone": keep(landline, rng.random(n) < 0.08),
         "native_province": pick(["14"], np.zeros(n, dtype=int)),
         "native_city": pick([c[:4] for c in county], native),
         "native_county": pick(county, native),
         "ethnicity_code": choose(minority, pick("345678", rng.integers(6, size=n)), constant("1", n)),
-        "residence_address": people.address.take(index),
+        "residence_address": who["residence_address"],
         "employer": keep(pick(pools["employers"], rng.integers(len(pools["employers"]), size=n)), (age < 60) & (rng.random(n) < 0.5)),
         "contact1_phone": keep(people.phone.take(pa.array(np.maximum(person - 1, 0))), rng.random(n) < 0.7),
         "contact2_phone": keep(people.phone.take(pa.array(np.maximum(person - 2, 0))), rng.random(n) < 0.15),
@@ -225,7 +239,7 @@ def questionnaires(people: People, life: Life, seed: int) -> Records:
         **_history(life, person, survey, rng),
         **_family(life, person),
         **_female(life, person, female),
-        "respondent_signature": people.name.take(index),
+        "respondent_signature": who["person_name"],
         "survey_date": dates(survey),
         "interviewer_code": join("D", padded(interviewer, 4)),
         "interviewer_name": pick(staff_names, interviewer),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 
 from ingestion.contracts import contract
 from ingestion.mappings import Mapping, UnknownOrganisation, load_mapping
@@ -27,6 +26,7 @@ from ingestion.synthetic.life import (
 )
 from ingestion.synthetic.people import People
 from ingestion.synthetic.questionnaire import survey_numbers
+from ingestion.synthetic.recorded import as_recorded
 from ingestion.synthetic.records import Records, records
 
 STAFF = 10
@@ -120,16 +120,13 @@ class Desk:
         people, person, day = self.people, tests.person, tests.day
         asked = people.survey_date[person]
         known = ~missing(asked) & (asked <= day)
-        index = pa.array(person)
+        who = as_recorded(people, person, self.organisation, day=day)
         return {
             "screening_no": number,
             "survey_no": keep(survey_numbers(person), known),
-            "person_name": people.name.take(index),
-            "id_card_no": people.id_card.take(index),
-            "sex_code": whole(people.sex[person]),
-            "birth_date": dates(people.birth[person]),
+            **{name: who[name] for name in ("person_name", "id_card_no", "sex_code", "birth_date")},
             "age_years": whole(age_on(people.birth[person], day)),
-            "mobile_phone": people.phone.take(index),
+            "mobile_phone": who["mobile_phone"],
             "assessment_date": dates(np.where(known, asked, np.datetime64("NaT", "D"))),
             exam: dates(day),
             "exam_hospital_name": constant(self.mapping.name_zh if self.mapping else None, len(tests)),

@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingestion.synthetic.calibration import column
+from ingestion.synthetic.calibration import column, document
 from ingestion.synthetic.cells import NEVER, Text, dates, missing, pick, whole
 from ingestion.synthetic.life import FIT_NEGATIVE, FIT_POSITIVE, HOSPITALS, ROUTES, Life
 from ingestion.synthetic.people import People, counties
 from ingestion.synthetic.records import NOBODY, Records
+from ingestion.synthetic.truth_lives import recorded_variants, write_lives
 
 PLANTED = pa.schema(
     [
@@ -73,6 +74,18 @@ REPORT = pa.schema(
 REFERENCES = pa.schema([("person_no", pa.int32()), ("organisation", pa.string()), ("local_no", pa.string())])
 
 
+def organisations() -> dict[str, dict]:
+    """The delivery plan by organisation."""
+    return document("delivery")["organisations"]
+
+
+def not_in_time(organisation: str) -> list[dict[str, str | None]]:
+    """Expected deliveries of an organisation that do not come, or come late: organisation, expected, delivered (null where never)."""
+    plan = organisations()[organisation]
+    late = {day: came for day, came in plan.get("came_late", {}).items()} | {day: None for day in plan.get("missed", ())}
+    return [{"organisation": organisation, "expected": day.isoformat(), "delivered": came and came.isoformat()} for day, came in sorted(late.items())]
+
+
 def _same(value: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), pa.array([value]))
 
@@ -89,6 +102,11 @@ class Truth:
         self._references: list[pa.Table] = []
         self.files: list[dict[str, object]] = []
         self.unique_records: dict[str, int] = defaultdict(int)
+        self._written_down: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def written_down(self, organisation: str, person: np.ndarray) -> None:
+        """People whose names, numbers or addresses an organisation delivers."""
+        self._written_down[organisation].append(np.unique(person[person != NOBODY]))
 
     def file(self, organisation: str, feed: str, delivered_on: date, file_name: str, person: np.ndarray, *, repeated: bool = False) -> None:
         """One delivered file: whom each row is about."""
@@ -166,6 +184,9 @@ class Truth:
         pq.write_table(_persons(people, self._references), self.folder / "person.parquet", compression="zstd")
         state = person_state(people, life)
         pq.write_table(state, self.folder / "person_state.parquet", compression="zstd")
+        write_lives(self.folder, people, life)
+        persons_of = {organisation: np.concatenate(found) for organisation, found in self._written_down.items()}
+        pq.write_table(recorded_variants(people, persons_of), self.folder / "recorded_variant.parquet", compression="zstd")
         summary = {
             "seed": seed,
             "scale": scale,
@@ -177,6 +198,9 @@ class Truth:
             "fit_positive": int((life.fit_result == FIT_POSITIVE).sum()),
             "colonoscopies": int(life.colonoscopy_done.sum()),
             "cancers": int(life.has_cancer.sum()),
+            "cancers_by_kind": {name: int(cancer.has_cancer.sum()) for name, cancer in life.cancers.items()},
+            "screened_by_kind": {name: len(np.unique(cancer.tests.person)) for name, cancer in life.cancers.items()},
+            "deliveries_not_in_time": [missed for organisation in organisations() for missed in not_in_time(organisation)],
             "rows": sum(int(str(f["rows"])) for f in self.files),
             "planted": dict(sorted(Counter(planted["fault"].to_pylist()).items())),
             "expected": dict(sorted(Counter(planted["expected"].to_pylist()).items())),
