@@ -25,7 +25,21 @@ STAFF = {"checkup": 10, "screening_standard": 10, "screening_free": 10, "platfor
 def departments() -> tuple[str, ...]:
     """Names of the departments every hospital has; a department's code is KS and its position from 1."""
     return tuple(
-        dict.fromkeys(["消化内科", "普通外科", "肿瘤科", "放疗科", "病理科", "内镜中心", "检验科", "急诊科", *column("diagnoses", "department")])
+        dict.fromkeys(
+            [
+                "消化内科",
+                "普通外科",
+                "肿瘤科",
+                "放疗科",
+                "病理科",
+                "内镜中心",
+                "检验科",
+                "急诊科",
+                "放射科",
+                "超声科",
+                *column("diagnoses", "department"),
+            ]
+        )
     )
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ingestion.mappings import FeedMapping, Join, Mapping
 from ingestion.mappings.tables import Pivot
 from ingestion.synthetic.cells import Text, constant
-from ingestion.synthetic.dialects import code_rows, dialect
+from ingestion.synthetic.dialects import UNCHANGED, code_rows, dialect
 from ingestion.synthetic.records import Records
 
 # Sources whose systems hold some of the fields a feed may have, each its own.
@@ -59,6 +59,8 @@ def _beside(words: pa.Table, mapping: Mapping, feed: FeedMapping, made: Records)
         for column in dict.fromkeys([*wanted, *other.ignore]):
             if column not in words.column_names and column not in made_columns(other):
                 words = words.append_column(column, made.extra.get(column, constant(None, len(made))))
+        if other.deleted and other.deleted.column not in words.column_names:
+            words = words.append_column(other.deleted.column, constant(UNCHANGED, len(made)))
     return words
 
 
