@@ -22,6 +22,8 @@ from ingestion import ops
 
 PROJECT = ROOT / "dbt_project"
 GOOD = {"success", "pass"}
+# Commands whose purpose is a file; for the others the manifest, some 20 MB of JSON, is not written.
+WRITING = {"docs", "parse"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def run_dbt(settings: Settings, *args: str, as_of: date, unit_tests: bool = Fals
     arguments += ["--vars", f"{{as_of_date: '{as_of.isoformat()}'}}"]
     if "--quiet" not in arguments and "-q" not in arguments:
         arguments = ["--quiet", *arguments]
+    if args and args[0] not in WRITING:
+        arguments = ["--no-write-json", *arguments]
     with _variables(dbt_environment(settings)):
         done = dbtRunner().invoke(arguments)
         _let_go()

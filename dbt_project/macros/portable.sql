@@ -87,13 +87,61 @@ trim(split_part(replace({{ text }}, '（', '('), '(', 1))
 cast(count(case when {{ condition }} then 1 end) as bigint)
 {%- endmacro %}
 
-{# The provenance every standard row carries. #}
-{% macro provenance(alias) -%}
+{# The first part of a text that a pattern with one group finds; null where it is not found. #}
+{% macro regex_part(text, pattern) -%}{{ adapter.dispatch('regex_part', 'lakehouse')(text, pattern) }}{%- endmacro %}
+{% macro default__regex_part(text, pattern) -%}nullif(regexp_extract({{ text }}, '{{ pattern }}', 1), ''){%- endmacro %}
+{% macro postgres__regex_part(text, pattern) -%}substring({{ text }} from '{{ pattern }}'){%- endmacro %}
+
+{# A code in upper case without blanks: what code systems are matched by. #}
+{% macro code_key(code) -%}
+upper(replace({{ code }}, ' ', ''))
+{%- endmacro %}
+
+{# What a laboratory item is matched by: lower case, without blanks and brackets. #}
+{% macro item_key(text) -%}
+lower(translate({{ text }}, '()（）[]【】 　', ''))
+{%- endmacro %}
+
+{# What a printed unit is matched by: lower case, one sign for micro, times and slash, no blanks. #}
+{% macro unit_key(text) -%}
+lower(translate({{ text }}, 'μµ×*／ 　', 'uuxx/'))
+{%- endmacro %}
+
+{# The number of a stated stage (0, I, II, III, IV) from words such as ⅢA期, IIIa, 3B; null where none can be read. #}
+{% macro stage_number_of(text) -%}
+{%- set plain = "replace(replace(replace(replace(upper(trim(" ~ text ~ ")), 'Ⅳ', 'IV'), 'Ⅲ', 'III'), 'Ⅱ', 'II'), 'Ⅰ', 'I')" -%}
+case
+    when {{ plain }} like 'IV%' or {{ plain }} like '4%' then 'IV'
+    when {{ plain }} like 'III%' or {{ plain }} like '3%' then 'III'
+    when {{ plain }} like 'II%' or {{ plain }} like '2%' then 'II'
+    when {{ plain }} like 'I%' or {{ plain }} like '1%' then 'I'
+    when {{ plain }} like '0%' then '0'
+end
+{%- endmacro %}
+
+{# Answer of a form as a truth value, by the code list of its field: the forms say yes in nine ways. #}
+{% macro coded_yes(code_list, code) -%}
+{%- set words = {
+    'no_yes': ('1', '0'), 'absent0_present1': ('1', '0'), 'yes_no_form': ('1', '2'), 'found1_not2': ('1', '2'), 'present1_absent2': ('1', '2'),
+    'yes1_not2': ('1', '2'), 'no1_yes2': ('2', '1'), 'absent1_present2': ('2', '1'), 'not_found1_found2': ('2', '1')} -%}
+case {{ code }} when '{{ words[code_list][0] }}' then true when '{{ words[code_list][1] }}' then false end
+{%- endmacro %}
+
+{# Where a row came from: every standard row carries it. #}
+{% macro origin(alias) -%}
 {{ alias }}.record_key,
     {{ alias }}.source_family,
     {{ alias }}.source_organisation_code,
     {{ alias }}.batch_id,
     {{ alias }}.delivered_on,
     {{ alias }}.source_file,
-    {{ alias }}.source_row
+    {{ alias }}.source_row,
+    {{ alias }}.source_part
+{%- endmacro %}
+
+{# The origin of a row about a person, with the channel and the screening source that it stands for. #}
+{% macro provenance(alias) -%}
+{{ alias }}.channel,
+    {{ alias }}.screening_source,
+    {{ origin(alias) }}
 {%- endmacro %}

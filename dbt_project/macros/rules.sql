@@ -225,7 +225,8 @@ final as (
         batch_id,
         delivered_on,
         source_file,
-        source_row
+        source_row,
+        source_part
     from judged
 )
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,7 +27,16 @@ LINEAGE = {
     "_delivered_on": ("delivered_on", "Business date of the delivery, when the record became known. 报送日期。"),
     "_file": ("source_file", "Delivered file. 来源文件。"),
     "_row": ("source_row", "Row in the delivered file, the first data row is 1. 文件内行号。"),
+    "_part": ("source_part", "Which record of the delivered row, from 0; 0 where a row is one record. 同一行内的第几条记录，自0起。"),
 }
+# `_deleted` is acted upon in staging and goes no further: a record whose newest version is deleted is not there.
+DELETED = ("_deleted", "Whether the source says that the record is deleted. 来源系统是否声明该记录已删除。")
+ROLE = [
+    ("channel", "text", "Channel of assessment that the record stands for. 评估渠道代码。"),
+    ("screening_source", "text", "Screening source that the record stands for; empty for none of the five. 筛查来源代码，不属五类者为空。"),
+]
+# Families whose records are about people and come by a channel; a lesion table names no person, yet belongs to somebody's test.
+BY_CHANNEL = {"national_platform", "hospital", "checkup", "screening_centre", "free_screening", "regional_platform"}
 RECORD_KEY = "Key of the record; every version of a record has the same. 记录主键，同一记录各版本相同。"
 IDENTITY_ID = "Identity the record was delivered under. 身份标识，随上报记录产生。"
 PERSON_ID = "Person, by the identity map as known on the as-of date. 人员标识，取截至数据日期的身份映射。"
@@ -60,15 +70,30 @@ def field_columns(contract: Contract) -> list[tuple[str, str, str]]:
     return columns
 
 
+def about_people(contract: Contract) -> bool:
+    """Whether a feed's rows are about people, so that they carry channel and screening source."""
+    return contract.subject is not None or bool(BY_CHANNEL & set(contract.source_families))
+
+
+def record_kind(contract: Contract) -> str:
+    """What decides, beside the family, which screening source a record stands for: a hospital's forms are its own screening."""
+    return "screening_form" if contract.feed.startswith("screening_") else "clinical"
+
+
+def lineage() -> list[pa.Field]:
+    """The lineage of the lake that staging hands on."""
+    return [f for f in lake.LINEAGE if f.name in LINEAGE]
+
+
 def key_columns(contract: Contract) -> list[tuple[str, str, str]]:
-    """Name, SQL type and description of the keys and the lineage in staging."""
+    """Name, SQL type and description of the keys, the lineage and the role of the source in staging."""
     columns = [("record_key", "text", RECORD_KEY)]
     if contract.subject:
         columns.append(("identity_id", "text", IDENTITY_ID))
         columns.append(("person_id", "text", PERSON_ID))
-    types = {pa.string(): "text", pa.date32(): "date", pa.int64(): "bigint"}
-    columns.extend((LINEAGE[f.name][0], types[f.type], LINEAGE[f.name][1]) for f in lake.LINEAGE)
-    return columns
+    types = {pa.string(): "text", pa.date32(): "date", pa.int64(): "bigint", pa.int32(): "integer"}
+    columns.extend((LINEAGE[f.name][0], types[f.type], LINEAGE[f.name][1]) for f in lineage())
+    return [*columns, *(ROLE if about_people(contract) else [])]
 
 
 def staging_name(contract: Contract) -> str:
@@ -79,24 +104,53 @@ def answer_name(contract: Contract) -> str:
     return f"meta_answer__{contract.feed}"
 
 
-def staging_sql(contract: Contract) -> str:
-    """The latest version of every record among the released batches that were known on the as-of date.
+# Wide tables that a dozen models read field by field: computed once.
+STORED = {"medical_history"}
 
-    The newest version is found on four narrow columns and joined back, so that wide rows are streamed and never sorted.
+
+def _listed(items: list[str], indent: int) -> str:
+    return f",\n{' ' * indent}".join(items)
+
+
+def _part(column: str) -> str:
+    """A lineage column; rows loaded before parts were counted have none and are part 0."""
+    return f"coalesce({column}, 0) as _part" if column.endswith("_part") and column.split(".")[-1] == "_part" else column
+
+
+def _all_hold(conditions: list[str]) -> str:
+    return "\n            and ".join(conditions)
+
+
+def staging_sql(contract: Contract) -> str:
+    """The latest version of every record among the released batches that were known on the as-of date, unless that one is a deletion.
+
+    The newest version is found on a few narrow columns and joined back, so that wide rows are streamed and never sorted.
     """
-    feed = contract.feed
+    feed, known = contract.feed, [f.name for f in lineage()]
+    place = [name for name in ("_batch", "_file", "_row", "_part") if name in known]
+    deletes = DELETED[0] in source_columns(contract)
     wide = ["delivered.record_key"]
     if contract.subject:
         wide += ["delivered.identity_id", "people.person_id"]
-    wide += [f"delivered.{old} as {new}" for old, (new, _) in LINEAGE.items()]
+    wide += [f"delivered.{old} as {LINEAGE[old][0]}" for old in known]
+    if about_people(contract):
+        wide += [
+            "{{ channel_of('delivered._source') }} as channel",
+            f"{{{{ screening_source_of('delivered._source', '{record_kind(contract)}') }}}} as screening_source",
+        ]
     wide += [f"delivered.{name}" for name, _, _ in field_columns(contract)]
+    order = ["known._delivered_on desc", "released.load_no desc", "{{ by_bytes('known._file') }} desc", "known._row desc"]
+    order += ["known._part desc"] if "_part" in known else []
+    ranked = [_part(f"known.{name}") for name in place] + ([f"known.{DELETED[0]}"] if deletes else [])
+    joined = [f"delivered.{name} = version.{name}" for name in place] + ["version.version_rank = 1"]
+    joined += [f"not coalesce(version.{DELETED[0]}, false)"] if deletes else []
     people = ",\n\npeople as (\n    select\n        identity_id,\n        person_id\n    from {{ ref('stg_lake__identity') }}\n)"
     join_people = "    left join people on delivered.identity_id = people.identity_id\n"
-    columns = ",\n        ".join(wide)
+    stored = "{{ config(materialized='table') }}\n\n" if feed in STORED else ""
     return f"""-- {WRITTEN_BY}
 -- {contract.grain} ({contract.name_zh})
--- Latest version per record_key among released batches known by as_of_date.
-with released as (
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
+{stored}with released as (
     select
         batch_id,
         load_no
@@ -105,16 +159,11 @@ with released as (
 
 version as (
     select
-        known._batch,
-        known._file,
-        known._row,
+        {_listed(ranked, 8)},
         row_number() over (
             partition by known.record_key
             order by
-                known._delivered_on desc,
-                released.load_no desc,
-                {{{{ by_bytes('known._file') }}}} desc,
-                known._row desc
+                {_listed(order, 16)}
         ) as version_rank
     from {{{{ source('lake', '{feed}') }}}} as known
     inner join released on known._batch = released.batch_id
@@ -123,20 +172,17 @@ version as (
 
 delivered as (
     select
-        {("," + chr(10) + "        ").join(source_columns(contract))}
+        {_listed([_part(c) for c in source_columns(contract) if c != DELETED[0]], 8)}
     from {{{{ source('lake', '{feed}') }}}}
 ){people if contract.subject else ""},
 
 final as (
     select
-        {columns}
+        {_listed(wide, 8)}
     from delivered
     inner join version
         on
-            delivered._batch = version._batch
-            and delivered._file = version._file
-            and delivered._row = version._row
-            and version.version_rank = 1
+            {_all_hold(joined)}
 {join_people if contract.subject else ""})
 
 select * from final
@@ -183,7 +229,8 @@ def sources_yml() -> str:
         columns = [("record_key", "text", RECORD_KEY)]
         if c.subject:
             columns.append(("identity_id", "text", IDENTITY_ID))
-        columns += [(old, "", text) for old, (_, text) in LINEAGE.items()]
+        columns += [(f.name, "", LINEAGE[f.name][1]) for f in lineage()]
+        columns += [(DELETED[0], "", DELETED[1])] if DELETED[0] in source_columns(c) else []
         columns += field_columns(c)
         tables.append(
             {
@@ -225,6 +272,7 @@ def staging_yml() -> str:
         {
             "name": staging_name(c),
             "description": f"{c.grain} Latest version known by the as-of date. {c.name_zh}：截至数据日期、已放行批次中每条记录的最新版本。",
+            **({"data_tests": [{"unique_key": {"arguments": {"columns": ["record_key"]}}}]} if c.feed in STORED else {}),
             "columns": _column_nodes(answer_columns(c), typed=False),
         }
         for c in contracts().values()
@@ -250,20 +298,43 @@ def answers_yml() -> str:
     return _dump({"version": 2, "models": models})
 
 
+# Forms that hold measurements: what the measurement's source is called, the model that holds its rows, and the columns that date them.
+MEASURED = {
+    "physical_exam": ("meta_answer__physical_exam", ("exam_date",)),
+    "resident_health_record": ("meta_answer__resident_health_record", ("updated_date", "created_date")),
+    "medical_history": ("stg_hospital__medical_history", ("recorded_date",)),
+    "screening_liver": ("meta_answer__screening_liver", ("exam_date",)),
+    "screening_fit": ("meta_answer__screening_fit", ("test_date",)),
+    "medical_record_front_page": ("std_front_page", ("discharge_date",)),
+}
+CODED_RESULTS = {"no_yes", "serology_result", "test_result", "fit_result", "hpv_result"}
+
+
+def measured_fields_macro() -> str:
+    """Macro with the fields of forms that are measurements: those that the seed of items knows by name, numbers and coded results."""
+    with (PROJECT / "seeds" / "seed_measurement_alias.csv").open(encoding="utf-8", newline="") as file:
+        items = {row["alias"]: row["item"] for row in csv.DictReader(file)}
+    text = []
+    for feed, (model, days) in MEASURED.items():
+        listed = [f for f in contracts()[feed].lake_fields if f.name in items and (f.is_numeric or f.code_list in CODED_RESULTS)]
+        fields = "".join(
+            f"    {{'name': '{f.name}', 'item': '{items[f.name]}', 'name_zh': '{f.name_zh}', 'unit': '{f.unit or ''}',"
+            f" 'comparator': {f.comparator}, 'code_list': '{f.code_list or ''}'}},\n"
+            for f in listed
+        )
+        text.append(f"  {{'source': '{feed}', 'model': '{model}', 'days': {list(days)}, 'fields': [\n{fields}  ]}},\n")
+    return f"{{% macro measured_fields() %}}\n{{{{ return([\n{''.join(text)}]) }}}}\n{{% endmacro %}}\n"
+
+
 def form_fields_macro() -> str:
-    """Macros with the answer fields of every form (meta_form_response) and the measurements of an examination (std_measurement)."""
+    """Macros with the answer fields of every form (meta_form_response) and the fields of forms that are measurements (std_measurement)."""
     fields = {c.feed: [{"name": f.name, "comparator": f.comparator} for f in c.lake_fields] for c in forms()}
     rows = [
         f"  '{feed}': [\n" + "".join(f"    {{'name': '{f['name']}', 'comparator': {f['comparator']}}},\n" for f in listed) + "  ],\n"
         for feed, listed in fields.items()
     ]
     names = ", ".join(f"'{c.feed}'" for c in forms() if not c.subject)
-    without = f"\n{{% macro forms_without_person() %}}{{{{ return([{names}]) }}}}{{% endmacro %}}\n"
-    measured = [f for f in contracts()["physical_exam"].lake_fields if f.is_numeric]
-    exam = "".join(
-        f"  {{'name': '{f.name}', 'name_zh': '{f.name_zh}', 'unit': '{f.unit}', 'comparator': {f.comparator}}},\n" for f in measured
-    )
-    without += f"\n{{% macro exam_measurements() %}}\n{{{{ return([\n{exam}]) }}}}\n{{% endmacro %}}\n"
+    without = f"\n{{% macro forms_without_person() %}}{{{{ return([{names}]) }}}}{{% endmacro %}}\n\n{measured_fields_macro()}"
     return f"{{# {WRITTEN_BY} #}}\n{{% macro form_fields() %}}\n{{{{ return({{\n{''.join(rows)}}}) }}}}\n{{% endmacro %}}\n{without}"
 
 

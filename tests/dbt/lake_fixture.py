@@ -60,14 +60,26 @@ class Province:
         self.quarantined: list[dict[str, Any]] = []
         self.batches = 0
 
-    def deliver(self, organisation: str, feed: str, on: str, rows: Iterable[Mapping[str, Any]], *, status: str = "released") -> str:
-        """Append one batch of a feed in one file; a row may carry `answers`, the exceptions of its form answers."""
+    def deliver(
+        self,
+        organisation: str,
+        feed: str,
+        on: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        status: str = "released",
+        family: str | None = None,
+    ) -> str:
+        """Append one batch of a feed in one file; `family` is the feed's first where none is given.
+
+        A row may carry `answers`, the exceptions of its form answers, and `_deleted`.
+        """
         found, rows = contract(feed), list(rows)
         schema = lake.lake_schema(found)
         self.batches += 1
         batch = f"b{self.batches:03d}"
         lineage = {
-            "_source": found.source_families[0],
+            "_source": family or found.source_families[0],
             "_organisation": organisation,
             "_batch": batch,
             "_delivered_on": day(on),
@@ -75,7 +87,7 @@ class Province:
         }
         records = []
         for number, row in enumerate(rows, 1):
-            values = {**row, **lineage, "_row": number}
+            values = {"_deleted": False, **row, **lineage, "_row": number, "_part": 0}
             person = row.get("person")
             if person:
                 values["identity_id"] = f"{organisation}-{person}"
@@ -88,6 +100,7 @@ class Province:
                     {
                         **lineage,
                         "_row": number,
+                        "_part": 0,
                         "feed": feed,
                         "record_key": values["record_key"],
                         "standard_value": None,
@@ -106,7 +119,7 @@ class Province:
         self.ledger.append(
             {
                 "ledger_id": f"l{self.batches:03d}",
-                "source": found.source_families[0],
+                "source": lineage["_source"],
                 "organisation": organisation,
                 "feed": feed,
                 "batch_id": batch,
@@ -115,6 +128,8 @@ class Province:
                 "content_sha256": f"{self.batches:064d}",
                 "bytes": 1,
                 "encoding": "utf-8",
+                "rows_delivered": len(records),
+                "rows_without_record": 0,
                 "rows_read": len(records),
                 "rows_accepted": len(records),
                 "rows_quarantined": 0,
@@ -125,7 +140,7 @@ class Province:
         self.states.append(
             {
                 "batch_id": batch,
-                "source": found.source_families[0],
+                "source": lineage["_source"],
                 "organisation": organisation,
                 "feed": feed,
                 "delivered_on": day(on),
@@ -147,6 +162,7 @@ class Province:
             "_delivered_on": state["delivered_on"],
             "_file": next(x["file_name"] for x in self.ledger if x["batch_id"] == batch),
             "_row": row,
+            "_part": 0,
         }
         self.quarantined.append(
             {
@@ -172,6 +188,7 @@ class Province:
                 }
             )
         ledger = next(x for x in self.ledger if x["batch_id"] == batch)
+        ledger["rows_delivered"] += 1
         ledger["rows_read"] += 1
         ledger["rows_quarantined"] += 1
 

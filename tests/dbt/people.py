@@ -223,7 +223,7 @@ def _hospital(province: Province) -> None:
             zheng   E2         gastroscopy     2025-04-05  -               false              -
         """),
     )
-    # P3 is of another organ
+    # P3 is of an organ that the programme does not follow
     province.deliver(
         "H1401",
         "pathology_report",
@@ -232,7 +232,7 @@ def _hospital(province: Province) -> None:
             person  report_no  reported_date  site_icd10_code  histology_code  tnm_prefix  t_category  n_category  m_category
             wang    P1         2025-04-25     C18              8140/3          p           T3          N1a         -
             zheng   P2         2025-04-08     C20              8480/3          -           T4          N2          M1
-            wang    P3         2025-04-26     C16              8140/3          -           -           -           -
+            wang    P3         2025-04-26     C61              8140/3          -           -           -           -
         """),
     )
     # the node count comes with a second report of the operation

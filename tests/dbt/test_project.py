@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from dbt_project.tools import generate
-from infra.dbt_runner import PROJECT, NodeResult
+from infra.dbt_runner import PROJECT, NodeResult, run_dbt
 from infra.settings import Settings
 from ingestion.contracts import contracts
+from tests.dbt.people import AS_OF
 
 CHINESE, ENGLISH = re.compile(r"[一-鿿]"), re.compile(r"[A-Za-z]{2,}")
 CLOCK = re.compile(r"\b(current_(date|time|timestamp)|now\s*\(|today\s*\(|getdate|sysdate|localtimestamp|run_started_at)", re.I)
@@ -33,6 +34,7 @@ def code(path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def manifest(lake: Settings, nodes: list[Any]) -> dict[str, Any]:
+    run_dbt(lake, "parse", as_of=AS_OF)
     return json.loads((lake.home / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
 
 

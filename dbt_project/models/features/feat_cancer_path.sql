@@ -12,7 +12,7 @@ test as (
     where
         person_id is not null
         and test_date <= {{ as_of_date() }}
-        and result in ('positive', 'negative')
+        and result in ('positive', 'suspicious', 'negative')
 ),
 
 patient as (
@@ -116,7 +116,7 @@ step_test as (
         row_number() over (
             partition by test.person_id, test.cancer, test.test_type
             order by
-                case test.result when 'positive' then 0 else 1 end,
+                case test.result when 'positive' then 0 when 'suspicious' then 1 else 2 end,
                 test.test_date asc,
                 {{ by_bytes('test.record_key') }} asc
         ) as result_rank,
@@ -139,13 +139,16 @@ tested as (
         min(test_date) as screened_on,
         max(case when day_rank = 1 then screening_source end) as screening_source,
         min(case when result = 'positive' then test_date end) as positive_on,
+        min(case when result = 'suspicious' then test_date end) as suspicious_on,
+        max(case when day_rank = 1 then test_type end) as first_test_type,
         max(case when test_type = 'fit' and result_rank = 1 then test_date end) as fit_on,
         max(case when test_type = 'fit' and result_rank = 1 then result end) as fit_result,
         max(case when test_type = 'fit' and result_rank = 1 then screening_source end) as fit_source,
         max(case when test_type = 'colonoscopy' and result_rank = 1 then test_date end) as colonoscopy_on,
         max(case when test_type = 'colonoscopy' and result_rank = 1 then result end) as colonoscopy_result,
         max(case when test_type = 'colonoscopy' and result_rank = 1 then screening_source end) as colonoscopy_source,
-        bool_or(test_type = 'colonoscopy' and coalesce(is_complete, false)) as has_complete_colonoscopy
+        bool_or(test_type = 'colonoscopy' and coalesce(is_complete, false)) as has_complete_colonoscopy,
+        max(case when test_type = 'colposcopy' and result_rank = 1 then test_date end) as colposcopy_on
     from step_test
     group by person_id, cancer
 ),
@@ -182,10 +185,8 @@ read_specimen as (
 death as (
     select
         person_id,
-        min(death_date) as death_date
+        death_date
     from {{ ref('std_death') }}
-    where death_date <= {{ as_of_date() }}
-    group by person_id
 ),
 
 joined as (
@@ -215,7 +216,10 @@ joined as (
         tested.colonoscopy_result,
         tested.colonoscopy_source,
         coalesce(tested.has_complete_colonoscopy, false) as has_complete_colonoscopy,
+        tested.colposcopy_on,
         tested.positive_on,
+        tested.suspicious_on,
+        tested.first_test_type,
         specimen.reported_date as pathology_on,
         specimen.pathology_class,
         patient.diagnosis_date as diagnosed_on,
@@ -242,8 +246,11 @@ final as (
             when treated_on is not null then 'treated'
             when diagnosed_on is not null and stage_number is not null then 'staged'
             when diagnosed_on is not null then 'diagnosed'
-            when pathology_on is not null or (fit_result = 'positive' and colonoscopy_on >= fit_on) then 'worked_up'
+            when pathology_on is not null or (fit_result = 'positive' and colonoscopy_on >= fit_on)
+                or (cancer = 'cervix' and colposcopy_on is not null)
+                then 'worked_up'
             when positive_on is not null then 'positive'
+            when suspicious_on is not null then 'suspicious'
             when screened_on is not null then 'negative'
             when is_high_risk then 'high_risk'
             else 'assessed'

@@ -23,6 +23,7 @@ evidence as (
         person_id,
         cancer,
         diagnosis_date as evidence_date,
+        channel,
         source_organisation_code,
         record_key,
         'diagnosis' as kind
@@ -32,6 +33,7 @@ evidence as (
         person_id,
         cancer,
         reported_date as evidence_date,
+        channel,
         source_organisation_code,
         record_key,
         'pathology' as kind
@@ -44,6 +46,7 @@ first_evidence as (
         person_id,
         cancer,
         evidence_date as diagnosis_date,
+        channel,
         source_organisation_code as diagnosis_organisation_code,
         record_key as diagnosis_record_key,
         row_number() over (
@@ -58,13 +61,15 @@ tumour as (
         person_id,
         cancer,
         diagnosis_date,
+        channel,
         diagnosis_organisation_code,
         diagnosis_record_key
     from first_evidence
     where evidence_rank = 1
 ),
 
--- Site: the hospital's code before the follow-up form's, malignant before in situ, then the longest and the latest.
+-- Site: malignant before in situ, the hospital's code before the report card's, the registry's and the follow-up form's, then the longest
+-- and the latest.
 coded_site as (
     select
         person_id,
@@ -75,7 +80,13 @@ coded_site as (
             partition by person_id, cancer
             order by
                 tumour_class desc,
-                diagnosis_source asc,
+                case diagnosis_source
+                    when 'hospital_diagnosis' then 1
+                    when 'front_page' then 2
+                    when 'report_card' then 3
+                    when 'registry' then 4
+                    else 5
+                end,
                 length(icd10_code) desc,
                 diagnosis_date desc,
                 {{ by_bytes('record_key') }} asc
@@ -83,20 +94,42 @@ coded_site as (
     from diagnosis
 ),
 
-form_basis as (
+stated_basis as (
     select
         person_id,
         cancer,
         diagnosis_basis_code,
         morphology_code,
-        clinical_stage_number,
-        pathological_stage_number,
         row_number() over (
             partition by person_id, cancer
-            order by delivered_on desc, {{ by_bytes('record_key') }} desc
-        ) as form_rank
+            order by
+                case diagnosis_source when 'screening_follow_up' then 1 when 'registry' then 2 else 3 end,
+                delivered_on desc,
+                {{ by_bytes('record_key') }} desc
+        ) as basis_rank
     from diagnosis
-    where diagnosis_source = 'screening_follow_up'
+    where diagnosis_basis_code is not null
+),
+
+-- The stage as stated, once pathological and once clinical (a source that does not say which counts as clinical): the latest statement.
+stated_stage as (
+    select
+        person_id,
+        cancer,
+        stage_number,
+        case when basis in ('p', 'yp') then 'pathological' else 'clinical' end as kind,
+        row_number() over (
+            partition by person_id, cancer, case when basis in ('p', 'yp') then 'pathological' else 'clinical' end
+            order by
+                case stage_source when 'screening_follow_up' then 2 when 'registry' then 3 else 1 end,
+                staged_on desc,
+                {{ by_bytes('record_key') }} desc
+        ) as stage_rank
+    from {{ ref('std_stage') }}
+    where
+        person_id is not null
+        and stage_number is not null
+        and staged_on <= {{ as_of_date() }}
 ),
 
 cancer_report as (
@@ -159,21 +192,13 @@ node_report as (
 course as (
     select
         person_id,
+        cancer,
         treatment_class,
         start_date,
         source_organisation_code,
         record_key
     from {{ ref('std_treatment') }}
     where treatment_class is not null and start_date <= {{ as_of_date() }}
-    union all
-    select
-        person_id,
-        case procedure_class when 'endoscopic_resection' then 'endoscopic_resection' else 'surgery' end as treatment_class,
-        surgery_date as start_date,
-        source_organisation_code,
-        record_key
-    from {{ ref('std_surgery') }}
-    where procedure_class is not null and surgery_date <= {{ as_of_date() }}
 ),
 
 tumour_course as (
@@ -193,7 +218,7 @@ tumour_course as (
                 {{ by_bytes('course.record_key') }} asc
         ) as course_rank
     from tumour
-    inner join course on tumour.person_id = course.person_id
+    inner join course on tumour.person_id = course.person_id and coalesce(course.cancer, tumour.cancer) = tumour.cancer
 ),
 
 treatment as (
@@ -266,16 +291,11 @@ death_report as (
         person_id,
         death_date,
         cause_icd10_code,
-        cause_cancer,
-        row_number() over (
-            partition by person_id
-            order by death_source asc, death_date asc, {{ by_bytes('record_key') }} asc
-        ) as death_rank
+        cause_cancer
     from {{ ref('std_death') }}
-    where death_date <= {{ as_of_date() }}
 ),
 
--- A test of the programme or a check-up that was positive before the diagnosis made it a screen-detected cancer.
+-- A test of the programme, a hospital's own screening or a check-up that was positive before the diagnosis made it a screen-detected cancer.
 detection as (
     select
         tumour.person_id,
@@ -293,16 +313,8 @@ detection as (
             tumour.person_id = test.person_id
             and tumour.cancer = test.cancer
             and test.result = 'positive'
-            and test.source_family in ('screening_centre', 'checkup')
+            and test.screening_source <> 'hospital_opportunistic'
             and tumour.diagnosis_date >= test.test_date
-),
-
-source as (
-    select
-        source_organisation_code,
-        min(channel) as channel
-    from {{ ref('std_source') }}
-    group by source_organisation_code
 ),
 
 joined as (
@@ -315,7 +327,7 @@ joined as (
         {{ age_years('person.birth_date', 'tumour.diagnosis_date') }} as age_at_diagnosis_years,
         person.residence_county_code,
         person.residence_city_code,
-        source.channel,
+        coalesce(tumour.channel, person.channel) as channel,
         detection.screening_source,
         case when detection.person_id is not null then 'screening' else 'symptom_or_registry' end as detection_route,
         tumour.diagnosis_date,
@@ -323,9 +335,9 @@ joined as (
         tumour.diagnosis_record_key,
         coalesce(coded_site.icd10_code, cancer_report.site_icd10_code) as icd10_code,
         coalesce(coded_site.tumour_class, 'malignant') as tumour_class,
-        coalesce(form_basis.diagnosis_basis_code, case when cancer_report.person_id is not null then '7' else '9' end)
+        coalesce(stated_basis.diagnosis_basis_code, case when cancer_report.person_id is not null then '7' else '9' end)
             as diagnosis_basis_code,
-        coalesce(cancer_report.histology_code, form_basis.morphology_code) as histology_code,
+        coalesce(cancer_report.histology_code, stated_basis.morphology_code) as histology_code,
         stage.tnm_prefix,
         stage.t_category,
         stage.n_category,
@@ -333,18 +345,18 @@ joined as (
         coalesce(stage.is_m_assumed, false) as is_m_assumed,
         stage.stage as derived_stage,
         stage.stage_number as derived_stage_number,
-        form_basis.pathological_stage_number as stated_pathological_stage_number,
-        form_basis.clinical_stage_number as stated_clinical_stage_number,
+        stated_pathological.stage_number as stated_pathological_stage_number,
+        stated_clinical.stage_number as stated_clinical_stage_number,
         case
             when stage.stage_number is not null then 'derived'
-            when form_basis.pathological_stage_number is not null then 'stated_pathological'
-            when form_basis.clinical_stage_number is not null then 'stated_clinical'
+            when stated_pathological.stage_number is not null then 'stated_pathological'
+            when stated_clinical.stage_number is not null then 'stated_clinical'
         end as stage_source,
-        coalesce(stage.stage_number, form_basis.pathological_stage_number, form_basis.clinical_stage_number) as stage_number,
+        coalesce(stage.stage_number, stated_pathological.stage_number, stated_clinical.stage_number) as stage_number,
         case
-            when stage.stage_number is null or form_basis.pathological_stage_number is null then null
-            when form_basis.pathological_stage_number = '0-I' then stage.stage_number in ('0', 'I')
-            else stage.stage_number = form_basis.pathological_stage_number
+            when stage.stage_number is null or stated_pathological.stage_number is null then null
+            when stated_pathological.stage_number = '0-I' then stage.stage_number in ('0', 'I')
+            else stage.stage_number = stated_pathological.stage_number
         end as is_stage_consistent,
         stage.staged_on,
         operation.surgery_date,
@@ -382,11 +394,19 @@ joined as (
     left join {{ ref('std_person') }} as person on tumour.person_id = person.person_id
     left join coded_site
         on tumour.person_id = coded_site.person_id and tumour.cancer = coded_site.cancer and coded_site.site_rank = 1
-    left join form_basis
-        on tumour.person_id = form_basis.person_id and tumour.cancer = form_basis.cancer and form_basis.form_rank = 1
+    left join stated_basis
+        on tumour.person_id = stated_basis.person_id and tumour.cancer = stated_basis.cancer and stated_basis.basis_rank = 1
+    {%- for kind in ('pathological', 'clinical') %}
+    left join stated_stage as stated_{{ kind }}
+        on
+            tumour.person_id = stated_{{ kind }}.person_id
+            and tumour.cancer = stated_{{ kind }}.cancer
+            and stated_{{ kind }}.kind = '{{ kind }}'
+            and stated_{{ kind }}.stage_rank = 1
+    {%- endfor %}
     left join cancer_report
         on tumour.person_id = cancer_report.person_id and tumour.cancer = cancer_report.cancer and cancer_report.report_rank = 1
-    left join {{ ref('std_stage') }} as stage on tumour.person_id = stage.person_id and tumour.cancer = stage.cancer
+    left join {{ ref('std_tumour_stage') }} as stage on tumour.person_id = stage.person_id and tumour.cancer = stage.cancer
     left join operation
         on tumour.person_id = operation.person_id and tumour.cancer = operation.cancer and operation.operation_rank = 1
     left join node_report
@@ -394,10 +414,9 @@ joined as (
     left join treatment on tumour.person_id = treatment.person_id and tumour.cancer = treatment.cancer
     left join follow_up on tumour.person_id = follow_up.person_id and tumour.cancer = follow_up.cancer
     left join seen on tumour.person_id = seen.person_id
-    left join death_report on tumour.person_id = death_report.person_id and death_report.death_rank = 1
+    left join death_report on tumour.person_id = death_report.person_id
     left join detection
         on tumour.person_id = detection.person_id and tumour.cancer = detection.cancer and detection.test_rank = 1
-    left join source on tumour.diagnosis_organisation_code = source.source_organisation_code
 ),
 
 final as (

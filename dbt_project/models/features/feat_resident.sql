@@ -64,7 +64,7 @@ test as (
     where
         person_id is not null
         and test_date <= {{ as_of_date() }}
-        and result in ('positive', 'negative')
+        and result in ('positive', 'suspicious', 'negative')
     group by person_id
 ),
 
@@ -100,10 +100,8 @@ visit as (
 death as (
     select
         person_id,
-        min(death_date) as died_on
+        death_date as died_on
     from {{ ref('std_death') }}
-    where death_date <= {{ as_of_date() }}
-    group by person_id
 ),
 
 -- The body as last measured: the examination where it is newer than the questionnaire and complete.
@@ -133,14 +131,15 @@ final as (
         {{ age_years('person.birth_date', 'coalesce(death.died_on, ' ~ as_of_date() ~ ')') }} as age_years,
         person.residence_county_code,
         person.residence_city_code,
-        coalesce(
-            latest_response.channel,
-            case when person.is_known_from_screening_centre then 'platform' else 'hospital_opportunistic' end
-        ) as channel,
+        coalesce(latest_response.channel, person.channel) as channel,
+        person.screening_source,
         person.is_known_from_platform,
         person.is_known_from_hospital,
         person.is_known_from_checkup,
         person.is_known_from_screening_centre,
+        person.is_known_from_free_screening,
+        person.is_known_from_regional_platform,
+        person.is_known_from_registry,
         person.first_known_on,
         person.is_sex_contradictory,
         person.is_birth_date_contradictory,

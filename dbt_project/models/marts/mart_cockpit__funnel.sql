@@ -3,6 +3,8 @@
 with path as (
     select
         feat_cancer_path.*,
+        coalesce(channel, 'none') as channel_key,
+        coalesce(screening_source, 'none') as source_key,
         coalesce(residence_county_code, '000000') as county_code,
         coalesce(residence_city_code, '000000') as city_code
     from {{ ref('feat_cancer_path') }} as feat_cancer_path
@@ -14,7 +16,8 @@ counted as (
         city_code,
         county_code,
         organisation_code,
-        channel,
+        channel_key as channel,
+        source_key as screening_source,
         {{ month_of('entered_on') }} as month,
         as_of_date,
         cast(count(*) as bigint) as entered,
@@ -32,6 +35,7 @@ counted as (
         {{ count_if("is_high_risk and colonoscopy_on is not null") }} as high_risk_colonoscopy,
         {{ count_if("positive_on is not null") }} as positive,
         {{ count_if("screened_on is not null and positive_on is null") }} as negative,
+        {{ count_if("positive_on is null and suspicious_on is not null") }} as suspicious,
         {{ count_if("pathology_on is not null") }} as pathology,
         {{ count_if("pathology_class = 'precancer'") }} as precancer,
         {{ count_if("diagnosed_on is not null") }} as diagnosed,
@@ -39,14 +43,15 @@ counted as (
         {{ count_if("diagnosed_on is not null and stage_number is not null") }} as staged,
         {{ count_if("treated_on is not null") }} as treated
     from path
-    group by cancer, city_code, county_code, organisation_code, channel, {{ month_of('entered_on') }}, as_of_date
+    group by cancer, city_code, county_code, organisation_code, channel_key, source_key, {{ month_of('entered_on') }}, as_of_date
 ),
 
 cancer_name as (
-    select distinct
-        cancer,
-        cancer_zh
-    from {{ ref('rule_definition') }}
+    select
+        code,
+        name_zh
+    from {{ ref('meta_code_list') }}
+    where code_list = 'cancer'
 ),
 
 channel_name as (
@@ -57,10 +62,18 @@ channel_name as (
     where code_list = 'channel'
 ),
 
+source_name as (
+    select
+        code,
+        name_zh
+    from {{ ref('meta_code_list') }}
+    where code_list = 'screening_source'
+),
+
 final as (
     select
         counted.cancer,
-        cancer_name.cancer_zh as cancer_name,
+        cancer_name.name_zh as cancer_name,
         counted.city_code,
         coalesce(city.division_name, '未知') as city_name,
         counted.county_code,
@@ -68,7 +81,9 @@ final as (
         counted.organisation_code,
         coalesce(organisation.organisation_name, counted.organisation_code) as organisation_name,
         counted.channel,
-        channel_name.name_zh as channel_name,
+        coalesce(channel_name.name_zh, '仅登记来源') as channel_name,
+        counted.screening_source,
+        coalesce(source_name.name_zh, '未筛查') as screening_source_name,
         counted.month,
         counted.as_of_date,
         counted.entered,
@@ -86,6 +101,7 @@ final as (
         counted.high_risk_colonoscopy,
         counted.positive,
         counted.negative,
+        counted.suspicious,
         counted.pathology,
         counted.precancer,
         counted.diagnosed,
@@ -93,11 +109,12 @@ final as (
         counted.staged,
         counted.treated
     from counted
-    left join cancer_name on counted.cancer = cancer_name.cancer
+    left join cancer_name on counted.cancer = cancer_name.code
     left join {{ ref('std_division') }} as city on counted.city_code = city.division_code
     left join {{ ref('std_division') }} as county on counted.county_code = county.division_code
     left join {{ ref('std_organisation') }} as organisation on counted.organisation_code = organisation.organisation_code
     left join channel_name on counted.channel = channel_name.code
+    left join source_name on counted.screening_source = source_name.code
 )
 
 select * from final

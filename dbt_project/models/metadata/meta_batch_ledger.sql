@@ -19,6 +19,8 @@ final as (
         ledger.content_sha256,
         ledger.size_bytes,
         ledger.encoding,
+        ledger.rows_delivered,
+        ledger.rows_without_record,
         ledger.rows_read,
         ledger.rows_accepted,
         ledger.rows_quarantined,

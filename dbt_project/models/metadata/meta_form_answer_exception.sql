@@ -10,6 +10,7 @@ with final as (
         delivered_on,
         source_file,
         source_row,
+        source_part,
         raw_value,
         standard_value,
         comparator,

@@ -80,7 +80,7 @@ final as (
             when latest.has_family_cancer = false then 0
         end as fdr_crc_undated_most,
         coalesce(latest.residence_county_code, person.residence_county_code) as residence_county_code,
-        {{ provenance('latest') }}
+        {{ origin('latest') }}
     from latest
     left join {{ ref('std_person') }} as person on latest.person_id = person.person_id
     left join family on latest.record_key = family.record_key

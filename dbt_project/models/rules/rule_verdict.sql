@@ -23,7 +23,8 @@ with verdict as (
         batch_id,
         delivered_on,
         source_file,
-        source_row
+        source_row,
+        source_part
     from {{ ref(rule_model(rule)) }}
     {%- if not loop.last %}
     union all
@@ -49,7 +50,7 @@ final as (
         verdict.reasons_zh,
         verdict.undetermined_because,
         verdict.residence_county_code,
-        {{ provenance('verdict') }}
+        {{ origin('verdict') }}
     from verdict
     inner join {{ ref('rule_definition') }} as definition
         on

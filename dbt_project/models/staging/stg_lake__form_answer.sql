@@ -12,6 +12,7 @@ final as (
         _delivered_on as delivered_on,
         _file as source_file,
         _row as source_row,
+        coalesce(_part, 0) as source_part,
         feed,
         record_key,
         field,

@@ -11,6 +11,8 @@ with final as (
         content_sha256,
         bytes as size_bytes,
         encoding,
+        rows_delivered,
+        rows_without_record,
         rows_read,
         rows_accepted,
         rows_quarantined,

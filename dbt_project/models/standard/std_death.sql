@@ -1,48 +1,53 @@
--- A death as one source reports it: a hospital's death record, or the screening centre's follow-up.
-with hospital as (
+-- The death of a person: date of the most trusted source known by as_of_date, and the cause of the most trusted source that states one.
+with report as (
     select
-        death.person_id,
-        'hospital_death' as death_source,
-        death.death_date,
-        upper(replace(death.cause_code, ' ', '')) as cause_icd10_code,
-        {{ provenance('death') }}
-    from {{ ref('stg_hospital__death') }} as death
+        reported.*,
+        row_number() over (
+            partition by reported.person_id
+            order by
+                reported.source_rank asc,
+                reported.death_date asc,
+                {{ by_bytes('reported.record_key') }} asc
+        ) as date_rank,
+        row_number() over (
+            partition by reported.person_id
+            order by
+                case when reported.cause_icd10_code is null then 1 else 0 end,
+                reported.source_rank asc,
+                reported.death_date asc,
+                {{ by_bytes('reported.record_key') }} asc
+        ) as cause_rank
+    from {{ ref('std_death_report') }} as reported
+    where
+        reported.person_id is not null
+        and reported.death_date <= {{ as_of_date() }}
 ),
 
-centre as (
+spread as (
     select
-        answer.person_id,
-        'screening_follow_up' as death_source,
-        answer.death_date,
-        upper(replace(answer.death_icd10_code, ' ', '')) as cause_icd10_code,
-        {{ provenance('answer') }}
-    from {{ ref('meta_answer__screening_follow_up') }} as answer
-    where answer.vital_status_code = '2' and answer.death_date is not null
-),
-
-death as (
-    select * from hospital
-    union all
-    select * from centre
+        person_id,
+        cast(count(distinct death_source) as integer) as source_count,
+        min(death_date) as earliest_date,
+        max(death_date) as latest_date
+    from report
+    group by person_id
 ),
 
 final as (
     select
-        death.person_id,
-        death.death_source,
-        death.death_date,
-        death.cause_icd10_code,
-        cause.cancer as cause_cancer,
-        source.channel,
-        source.screening_source,
-        {{ provenance('death') }}
-    from death
-    left join {{ ref('seed_code_prefix') }} as cause
-        on cause.code_system = 'icd10' and cause.class = 'malignant' and death.cause_icd10_code like cause.prefix || '%'
-    left join {{ ref('std_source') }} as source
-        on
-            death.source_family = source.source_family
-            and death.source_organisation_code = source.source_organisation_code
+        best.person_id,
+        best.death_date,
+        best.death_source,
+        cause.cause_icd10_code,
+        cause.cause_cancer,
+        cause.death_source as cause_source,
+        spread.source_count,
+        spread.earliest_date <> spread.latest_date as is_date_contradictory,
+        {{ provenance('best') }}
+    from report as best
+    inner join report as cause on best.person_id = cause.person_id and cause.cause_rank = 1
+    inner join spread on best.person_id = spread.person_id
+    where best.date_rank = 1
 )
 
 select * from final

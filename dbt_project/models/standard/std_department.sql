@@ -4,7 +4,7 @@ with final as (
         organisation_code,
         department_code,
         department_name,
-        {{ provenance('reference') }}
+        {{ origin('reference') }}
     from {{ ref('stg_reference__department') }} as reference
 )
 

@@ -6,7 +6,7 @@ with division as (
         level_code,
         parent_code,
         is_ugi_high_incidence,
-        {{ provenance('reference') }},
+        {{ origin('reference') }},
         row_number() over (
             partition by reference.division_code
             order by reference.delivered_on desc, reference.record_key desc
@@ -23,7 +23,7 @@ final as (
         {{ yes('division.is_ugi_high_incidence') }} as is_ugi_high_incidence,
         city.division_code as city_code,
         city.division_name as city_name,
-        {{ provenance('division') }}
+        {{ origin('division') }}
     from division
     left join division as city
         on

@@ -5,7 +5,7 @@ with final as (
         doctor_code,
         department_code,
         title_name,
-        {{ provenance('reference') }}
+        {{ origin('reference') }}
     from {{ ref('stg_reference__doctor') }} as reference
 )
 

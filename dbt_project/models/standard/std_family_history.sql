@@ -1,17 +1,44 @@
--- A relative with cancer, as named in a questionnaire. Relation, cancer and age are lists kept in step; where their lengths differ
--- nobody can say which cancer belongs to whom (is_aligned = false), and rules treat such entries as unknown.
-with answer as (
+-- A relative with cancer, as named in a questionnaire, a history taken or a health record. Relation, cancer and age are lists kept in step;
+-- where their lengths differ nobody can say which cancer belongs to whom (is_aligned = false), and rules treat such entries as unknown.
+with stated as (
     select
-        person_id,
-        survey_date,
-        family_relation_codes,
-        family_cancer_codes,
-        family_ages_at_diagnosis,
-        coalesce({{ list_length('family_relation_codes') }}, 0) as relation_count,
-        coalesce({{ list_length('family_cancer_codes') }}, 0) as cancer_count,
+        response.person_id,
+        'questionnaire' as history_source,
+        response.survey_date,
+        response.family_relation_codes,
+        response.family_cancer_codes,
+        response.family_ages_at_diagnosis,
         {{ provenance('response') }}
     from {{ ref('std_questionnaire_response') }} as response
-    where family_relation_codes is not null or family_cancer_codes is not null
+    union all
+    select
+        taken.person_id,
+        'medical_history' as history_source,
+        taken.recorded_date as survey_date,
+        taken.family_relation_codes,
+        taken.family_cancer_codes,
+        taken.family_cancer_ages as family_ages_at_diagnosis,
+        {{ provenance('taken') }}
+    from {{ ref('stg_hospital__medical_history') }} as taken
+    union all
+    select
+        recorded.person_id,
+        'resident_health_record' as history_source,
+        coalesce(recorded.updated_date, recorded.created_date) as survey_date,
+        recorded.family_relation_codes,
+        recorded.family_cancer_codes,
+        recorded.family_cancer_ages as family_ages_at_diagnosis,
+        {{ provenance('recorded') }}
+    from {{ ref('meta_answer__resident_health_record') }} as recorded
+),
+
+answer as (
+    select
+        stated.*,
+        coalesce({{ list_length('stated.family_relation_codes') }}, 0) as relation_count,
+        coalesce({{ list_length('stated.family_cancer_codes') }}, 0) as cancer_count
+    from stated
+    where stated.family_relation_codes is not null or stated.family_cancer_codes is not null
 ),
 
 place as (
@@ -21,6 +48,7 @@ place as (
 entry as (
     select
         answer.person_id,
+        answer.history_source,
         answer.survey_date,
         place.position,
         {{ list_item('answer.family_relation_codes', 'place.position') }} as relation_code,
@@ -35,6 +63,7 @@ entry as (
 final as (
     select
         entry.person_id,
+        entry.history_source,
         entry.survey_date,
         entry.position,
         entry.relation_code,

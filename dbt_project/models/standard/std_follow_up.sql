@@ -1,4 +1,4 @@
--- A follow-up contact: of a patient by a hospital, or of a screened person by the screening centre.
+-- A follow-up contact: of a patient by a hospital, or of a screened person by whoever screened.
 with hospital as (
     select
         contact.person_id,
@@ -10,14 +10,18 @@ with hospital as (
         {{ yes('contact.is_lost') }} as is_lost,
         contact.vital_status_code,
         {{ yes('contact.has_recurrence') }} as has_recurrence,
+        contact.disease_state_code,
         contact.karnofsky_score,
+        contact.ecog_score,
         contact.next_date,
         cast(null as text) as treatment_state_code,
+        cast(null as text) as work_up_state_code,
+        contact.closing_reason_name,
         {{ provenance('contact') }}
     from {{ ref('stg_hospital__follow_up') }} as contact
 ),
 
-centre as (
+screening as (
     select
         answer.person_id,
         'screening_follow_up' as follow_up_source,
@@ -25,44 +29,24 @@ centre as (
         answer.follow_up_date,
         coalesce(answer.contact_date, answer.follow_up_date) as last_contact_date,
         cast(null as text) as follow_up_mode_code,
-        {{ form_yes('answer.is_lost') }} as is_lost,
+        {{ coded_yes('yes_no_form', 'answer.is_lost') }} as is_lost,
         answer.vital_status_code,
         cast(null as boolean) as has_recurrence,
+        cast(null as text) as disease_state_code,
         cast(null as bigint) as karnofsky_score,
+        cast(null as bigint) as ecog_score,
         cast(null as date) as next_date,
         answer.treatment_state_code,
+        answer.work_up_state_code,
+        cast(null as text) as closing_reason_name,
         {{ provenance('answer') }}
     from {{ ref('meta_answer__screening_follow_up') }} as answer
 ),
 
-contact as (
+final as (
     select * from hospital
     union all
-    select * from centre
-),
-
-final as (
-    select
-        contact.person_id,
-        contact.follow_up_source,
-        contact.follow_up_no,
-        contact.follow_up_date,
-        contact.last_contact_date,
-        contact.follow_up_mode_code,
-        contact.is_lost,
-        contact.vital_status_code,
-        contact.has_recurrence,
-        contact.karnofsky_score,
-        contact.next_date,
-        contact.treatment_state_code,
-        source.channel,
-        source.screening_source,
-        {{ provenance('contact') }}
-    from contact
-    left join {{ ref('std_source') }} as source
-        on
-            contact.source_family = source.source_family
-            and contact.source_organisation_code = source.source_organisation_code
+    select * from screening
 )
 
 select * from final

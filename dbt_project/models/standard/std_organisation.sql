@@ -6,7 +6,7 @@ with ranked as (
         organisation_type_code,
         county_code,
         parent_organisation_code,
-        {{ provenance('reference') }},
+        {{ origin('reference') }},
         row_number() over (
             partition by reference.organisation_code
             order by reference.delivered_on desc, reference.record_key desc
@@ -22,7 +22,7 @@ final as (
         county_code,
         case when county_code is not null then substr(county_code, 1, 4) || '00' end as city_code,
         parent_organisation_code,
-        {{ provenance('ranked') }}
+        {{ origin('ranked') }}
     from ranked
     where version_rank = 1
 )

@@ -1,66 +1,212 @@
--- A pathology result of the large bowel: a specimen of a screening form (coded), or a hospital report (structured from its text).
--- The worse of code and physician's flag counts: cancer, then precancer.
-with centre as (
+-- A pathology result of one of the six cancers' organs: a specimen of a programme form (coded), or a hospital's report (structured from its
+-- text, beside what was entered). The worse of code and physician's flag counts: cancer, then precancer.
+with class as (
+    select
+        code_list,
+        code,
+        class
+    from {{ ref('seed_code_class') }}
+),
+
+colorectal as (
     select
         exam.person_id,
-        pathology.specimen_no as report_no,
-        pathology.screening_no as test_no,
-        pathology.reported_date,
-        pathology.pathology_code,
-        cast(null as text) as site_icd10_code,
-        cast(null as text) as histology_code,
+        'colorectum' as cancer,
+        'colorectum' as site,
+        'screening_crc_pathology' as pathology_source,
+        specimen.specimen_no as report_no,
+        specimen.screening_no as test_no,
+        specimen.reported_date,
+        specimen.pathology_code,
         case
-            when pathology.is_cancer = '1' or class.class = 'cancer' then 'cancer'
-            when pathology.is_precancer = '1' or class.class = 'precancer' then 'precancer'
+            when specimen.is_cancer = '1' or class.class = 'cancer' then 'cancer'
+            when specimen.is_precancer = '1' or class.class = 'precancer' then 'precancer'
             else class.class
         end as pathology_class,
+        {{ provenance('specimen') }}
+    from {{ ref('meta_answer__screening_crc_pathology') }} as specimen
+    inner join {{ ref('meta_answer__screening_colonoscopy') }} as exam
+        on
+            specimen.source_organisation_code = exam.source_organisation_code
+            and specimen.screening_no = exam.screening_no
+    left join class on class.code_list = 'colorectal_pathology' and specimen.pathology_code = class.code
+),
+
+place as (
+    {{ positions(20) }}
+),
+
+-- A specimen of the upper tract may carry several codes: the worst counts.
+upper_gi_code as (
+    select
+        specimen.record_key,
+        min(case class.class
+            when 'cancer' then 1
+            when 'precancer' then 2
+            when 'benign' then 3
+            when 'other' then 4
+            when 'negative' then 5
+            when 'insufficient' then 6
+        end) as severity
+    from {{ ref('meta_answer__screening_ugi_pathology') }} as specimen
+    inner join place on place.position <= {{ list_length('specimen.pathology_codes') }}
+    inner join class
+        on class.code_list = 'upper_gi_pathology' and {{ list_item('specimen.pathology_codes', 'place.position') }} = class.code
+    group by specimen.record_key
+),
+
+upper_gi as (
+    select
+        exam.person_id,
+        'upper_gi' as cancer,
+        case specimen.organ_code when '1' then 'stomach' when '2' then 'oesophagus' end as site,
+        'screening_ugi_pathology' as pathology_source,
+        specimen.specimen_no as report_no,
+        specimen.screening_no as test_no,
+        specimen.reported_date,
+        specimen.pathology_codes as pathology_code,
+        case code.severity
+            when 1 then 'cancer'
+            when 2 then 'precancer'
+            when 3 then 'benign'
+            when 4 then 'other'
+            when 5 then 'negative'
+            when 6 then 'insufficient'
+        end as pathology_class,
+        {{ provenance('specimen') }}
+    from {{ ref('meta_answer__screening_ugi_pathology') }} as specimen
+    inner join {{ ref('meta_answer__screening_ugi_endoscopy') }} as exam
+        on
+            specimen.source_organisation_code = exam.source_organisation_code
+            and specimen.screening_no = exam.screening_no
+    left join upper_gi_code as code on specimen.record_key = code.record_key
+),
+
+cervix_exam as (
+    select
+        source_organisation_code,
+        screening_no,
+        min(person_id) as person_id
+    from {{ ref('meta_answer__screening_colposcopy') }}
+    group by source_organisation_code, screening_no
+),
+
+cervix as (
+    select
+        exam.person_id,
+        'cervix' as cancer,
+        'cervix' as site,
+        'screening_cervical_histology' as pathology_source,
+        specimen.specimen_no as report_no,
+        specimen.screening_no as test_no,
+        specimen.reported_date,
+        specimen.histology_code as pathology_code,
+        class.class as pathology_class,
+        {{ provenance('specimen') }}
+    from {{ ref('meta_answer__screening_cervical_histology') }} as specimen
+    inner join cervix_exam as exam
+        on
+            specimen.source_organisation_code = exam.source_organisation_code
+            and specimen.screening_no = exam.screening_no
+    left join class on class.code_list = 'cervical_histology' and specimen.histology_code = class.code
+),
+
+form as (
+    select * from colorectal
+    union all
+    select * from upper_gi
+    union all
+    select * from cervix
+),
+
+form_result as (
+    select
+        form.person_id,
+        form.cancer,
+        form.site,
+        form.pathology_source,
+        form.report_no,
+        form.test_no,
+        form.reported_date,
+        form.pathology_code,
+        cast(null as text) as pathology_kind_code,
+        cast(null as text) as site_icd10_code,
+        cast(null as text) as histology_code,
+        form.pathology_class,
+        cast(null as text) as differentiation_code,
+        cast(null as numeric(6, 1)) as tumour_size_mm,
         cast(null as text) as tnm_prefix,
         cast(null as text) as t_category,
         cast(null as text) as n_category,
         cast(null as text) as m_category,
+        cast(null as text) as stage_group,
         cast(null as bigint) as nodes_positive,
         cast(null as bigint) as nodes_examined,
-        {{ provenance('pathology') }}
-    from {{ ref('meta_answer__screening_crc_pathology') }} as pathology
-    inner join {{ ref('meta_answer__screening_colonoscopy') }} as exam
-        on
-            pathology.source_organisation_code = exam.source_organisation_code
-            and pathology.screening_no = exam.screening_no
-    left join {{ ref('seed_code_class') }} as class
-        on class.code_list = 'colorectal_pathology' and pathology.pathology_code = class.code
+        cast(null as text) as margin_status_code,
+        {{ provenance('form') }}
+    from form
+),
+
+report as (
+    select * from {{ ref('stg_hospital__pathology_report') }}
+),
+
+organ as (
+    select
+        prefix,
+        cancer,
+        site
+    from {{ ref('seed_code_prefix') }}
+    where code_system = 'icd10' and class in ('malignant', 'in_situ')
+),
+
+-- The organ is what the text says; where it says none, what the pathology system entered.
+placed as (
+    select
+        report.*,
+        coalesce(organ.cancer, entered.class) as cancer,
+        coalesce(organ.site, case when entered.class is not null then report.specimen_site_code end) as site,
+        coalesce(report.histology_code, {{ code_key('report.entered_morphology_code') }}) as morphology_code
+    from report
+    left join organ on report.site_icd10_code like organ.prefix || '%'
+    left join class as entered on entered.code_list = 'pathology_site' and report.specimen_site_code = entered.code
 ),
 
 hospital as (
     select
-        report.person_id,
-        report.report_no,
+        placed.person_id,
+        placed.cancer,
+        placed.site,
+        'pathology_report' as pathology_source,
+        placed.report_no,
         cast(null as text) as test_no,
-        report.reported_date,
+        placed.reported_date,
         cast(null as text) as pathology_code,
-        report.site_icd10_code,
-        report.histology_code,
+        placed.pathology_kind_code,
+        placed.site_icd10_code,
+        placed.morphology_code as histology_code,
         coalesce(class.class, 'other') as pathology_class,
-        report.tnm_prefix,
-        report.t_category,
-        report.n_category,
-        report.m_category,
-        report.nodes_positive,
-        report.nodes_examined,
-        {{ provenance('report') }}
-    from {{ ref('stg_hospital__pathology_report') }} as report
-    inner join {{ ref('seed_code_prefix') }} as site
+        placed.differentiation_code,
+        placed.tumour_size_mm,
+        placed.tnm_prefix,
+        coalesce(placed.t_category, placed.entered_t_category) as t_category,
+        coalesce(placed.n_category, placed.entered_n_category) as n_category,
+        coalesce(placed.m_category, placed.entered_m_category) as m_category,
+        placed.entered_stage_group as stage_group,
+        coalesce(placed.nodes_positive, placed.entered_nodes_positive) as nodes_positive,
+        coalesce(placed.nodes_examined, placed.entered_nodes_examined) as nodes_examined,
+        placed.margin_status_code,
+        {{ provenance('placed') }}
+    from placed
+    left join class
         on
-            site.code_system = 'icd10'
-            and site.cancer = 'colorectum'
-            and report.site_icd10_code like site.prefix || '%'
-    left join {{ ref('seed_code_class') }} as class
-        on
-            class.code_list = 'histology_behaviour'
-            and split_part(report.histology_code, '/', 2) = class.code
+            'histology_behaviour.' || placed.cancer = class.code_list
+            and split_part(placed.morphology_code, '/', 2) = class.code
+    where placed.cancer is not null
 ),
 
 pathology as (
-    select * from centre
+    select * from form_result
     union all
     select * from hospital
 ),
@@ -68,28 +214,29 @@ pathology as (
 final as (
     select
         pathology.person_id,
-        'colorectum' as cancer,
+        pathology.cancer,
+        pathology.site,
+        pathology.pathology_source,
         pathology.report_no,
         pathology.test_no,
         pathology.reported_date,
+        pathology.pathology_kind_code,
         pathology.pathology_code,
         pathology.site_icd10_code,
         pathology.histology_code,
         pathology.pathology_class,
+        pathology.differentiation_code,
+        pathology.tumour_size_mm,
         pathology.tnm_prefix,
         pathology.t_category,
         pathology.n_category,
         pathology.m_category,
+        pathology.stage_group,
         pathology.nodes_positive,
         pathology.nodes_examined,
-        source.channel,
-        source.screening_source,
+        pathology.margin_status_code,
         {{ provenance('pathology') }}
     from pathology
-    left join {{ ref('std_source') }} as source
-        on
-            pathology.source_family = source.source_family
-            and pathology.source_organisation_code = source.source_organisation_code
 )
 
 select * from final

@@ -1,21 +1,39 @@
 -- A person that any accepted record speaks of. Sex and birth date: what most records say, then the latest; residence: the latest.
+-- Channel: of the first record known that stands for one; screening source: of the first screening test.
 {%- set described = [
-    ('meta_answer__questionnaire', 'survey_date', 'residence_county_code'),
-    ('stg_hospital__patient', 'registered_date', 'residence_county_code'),
-    ('meta_answer__physical_exam', 'exam_date', 'residence_county_code'),
-    ('meta_answer__screening_fit', 'test_date', none),
-    ('meta_answer__screening_colonoscopy', 'exam_date', none),
-    ('meta_answer__screening_follow_up', 'follow_up_date', none),
+    ('meta_answer__questionnaire', ['survey_date'], 'residence_county_code'),
+    ('stg_hospital__patient', ['registered_date'], 'residence_county_code'),
+    ('meta_answer__physical_exam', ['exam_date'], 'residence_county_code'),
+    ('meta_answer__screening_fit', ['test_date'], none),
+    ('meta_answer__screening_colonoscopy', ['exam_date'], none),
+    ('meta_answer__screening_ugi_endoscopy', ['exam_date'], none),
+    ('meta_answer__screening_ldct', ['exam_date'], none),
+    ('meta_answer__screening_ldct_other', ['exam_date'], none),
+    ('meta_answer__screening_liver', ['exam_date'], none),
+    ('meta_answer__screening_breast_us', ['exam_date'], none),
+    ('meta_answer__screening_breast_mg', ['exam_date'], none),
+    ('meta_answer__screening_cervical_hpv', ['test_date', 'sampled_date'], none),
+    ('meta_answer__screening_cervical_cytology', ['test_date', 'sampled_date'], none),
+    ('meta_answer__screening_colposcopy', ['exam_date'], none),
+    ('meta_answer__screening_follow_up', ['follow_up_date'], none),
+    ('stg_registry__cancer_registry_case', ['reported_date'], 'residence_county_code'),
+    ('stg_registry__death_registration', ['death_date'], 'residence_county_code'),
+    ('stg_national_platform__outreach_contact', ['contact_date'], none),
+    ('stg_programme__decision_participation', ['decided_at'], none),
 ] %}
-{%- set mentioned = ['std_visit', 'std_diagnosis', 'std_measurement', 'std_screening_test', 'std_pathology', 'std_surgery', 'std_treatment',
-    'std_follow_up', 'std_death'] %}
+{%- set mentioned = ['stg_hospital__medical_history', 'meta_answer__resident_health_record', 'meta_answer__tumour_report_card', 'stg_hospital__medical_order',
+    'std_visit', 'std_front_page', 'std_diagnosis', 'std_measurement', 'std_imaging', 'std_screening_test', 'std_pathology', 'std_surgery', 'std_treatment',
+    'std_follow_up', 'std_death_report'] %}
+{%- set families = ['national_platform', 'hospital', 'checkup', 'screening_centre', 'free_screening', 'regional_platform', 'registry', 'programme'] %}
+{%- set names = {'national_platform': 'platform'} %}
 with stated as (
-    {%- for model, day, county in described %}
+    {%- for model, days, county in described %}
     select
         person_id,
         source_family,
+        channel,
         delivered_on,
-        coalesce({{ day }}, delivered_on) as stated_on,
+        coalesce({{ days | join(', ') }}, delivered_on) as stated_on,
         case when sex_code in ('1', '2') then sex_code end as sex_code,
         birth_date,
         {% if county %}{{ county }}{% else %}cast(null as text){% endif %} as residence_county_code
@@ -31,18 +49,20 @@ seen as (
     select
         person_id,
         source_family,
+        channel,
         min(delivered_on) as first_known_on
     from stated
-    group by person_id, source_family
+    group by person_id, source_family, channel
     {%- for model in mentioned %}
     union all
     select
         person_id,
         source_family,
+        channel,
         min(delivered_on) as first_known_on
     from {{ ref(model) }}
     where person_id is not null
-    group by person_id, source_family
+    group by person_id, source_family, channel
     {%- endfor %}
 ),
 
@@ -50,12 +70,42 @@ person as (
     select
         person_id,
         min(first_known_on) as first_known_on,
-        bool_or(source_family = 'national_platform') as is_known_from_platform,
-        bool_or(source_family = 'hospital') as is_known_from_hospital,
-        bool_or(source_family = 'checkup') as is_known_from_checkup,
-        bool_or(source_family = 'screening_centre') as is_known_from_screening_centre
+        {%- for family in families %}
+        bool_or(source_family = '{{ family }}') as is_known_from_{{ names.get(family, family) }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from seen
     group by person_id
+),
+
+first_channel as (
+    select
+        person_id,
+        channel,
+        row_number() over (
+            partition by person_id
+            order by
+                min(first_known_on) asc,
+                case channel when 'platform' then 1 when 'hospital_opportunistic' then 2 else 3 end
+        ) as channel_rank
+    from seen
+    where channel is not null
+    group by person_id, channel
+),
+
+first_test as (
+    select
+        person_id,
+        screening_source,
+        row_number() over (
+            partition by person_id
+            order by min(test_date) asc, {{ by_bytes('screening_source') }} asc
+        ) as source_rank
+    from {{ ref('std_screening_test') }}
+    where
+        person_id is not null
+        and screening_source is not null
+        and is_done
+    group by person_id, screening_source
 ),
 
 sex_vote as (
@@ -125,15 +175,18 @@ final as (
         substr(county.residence_county_code, 1, 4) || '00' as residence_city_code,
         coalesce(sex.value_count > 1, false) as is_sex_contradictory,
         coalesce(birth.value_count > 1, false) as is_birth_date_contradictory,
-        person.is_known_from_platform,
-        person.is_known_from_hospital,
-        person.is_known_from_checkup,
-        person.is_known_from_screening_centre,
+        {%- for family in families %}
+        person.is_known_from_{{ names.get(family, family) }},
+        {%- endfor %}
+        first_channel.channel,
+        first_test.screening_source,
         person.first_known_on
     from person
     left join sex on person.person_id = sex.person_id and sex.vote_rank = 1
     left join birth on person.person_id = birth.person_id and birth.vote_rank = 1
     left join county on person.person_id = county.person_id and county.day_rank = 1
+    left join first_channel on person.person_id = first_channel.person_id and first_channel.channel_rank = 1
+    left join first_test on person.person_id = first_test.person_id and first_test.source_rank = 1
 )
 
 select * from final

@@ -4,15 +4,10 @@ with answer as (
     select * from {{ ref('meta_answer__questionnaire') }}
 ),
 
-source as (
-    select * from {{ ref('std_source') }}
-),
-
 final as (
     select
         answer.person_id,
         answer.survey_date,
-        source.channel,
         answer.residence_county_code,
         answer.sex_code,
         answer.birth_date,
@@ -42,10 +37,6 @@ final as (
         answer.reviewer_code,
         {{ provenance('answer') }}
     from answer
-    left join source
-        on
-            answer.source_family = source.source_family
-            and answer.source_organisation_code = source.source_organisation_code
 )
 
 select * from final

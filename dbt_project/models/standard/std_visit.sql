@@ -1,4 +1,4 @@
--- A visit of a patient to a hospital.
+-- A visit of a patient, delivered by the hospital itself or by the regional platform (then `visited_organisation_code` says where).
 with visit as (
     select * from {{ ref('stg_hospital__visit') }}
 ),
@@ -12,14 +12,11 @@ final as (
         visit.visit_end_date,
         visit.department_code,
         visit.doctor_code,
-        source.channel,
-        source.screening_source,
+        visit.discharge_department_code,
+        visit.discharge_way_code,
+        coalesce(visit.visited_organisation_code, visit.source_organisation_code) as visited_organisation_code,
         {{ provenance('visit') }}
     from visit
-    left join {{ ref('std_source') }} as source
-        on
-            visit.source_family = source.source_family
-            and visit.source_organisation_code = source.source_organisation_code
 )
 
 select * from final

@@ -12,6 +12,9 @@ with final as (
         delivered_on,
         source_file,
         source_row,
+        source_part,
+        channel,
+        screening_source,
         screening_no,
         survey_no,
         sex_code,
@@ -30,7 +33,22 @@ with final as (
         other_lesion_found,
         endoscopic_diagnosis,
         pathology_taken,
-        doctor_code
+        doctor_code,
+        age_years,
+        assessment_date,
+        rectal_mass_distance_cm,
+        rectal_mass_clock,
+        rectal_mass_share_numerator,
+        rectal_mass_share_denominator,
+        operators_code,
+        bleeding_degree_text,
+        bleeding_ml,
+        complication_text,
+        other_lesion_text,
+        other_lesions_text,
+        result_code,
+        entered_by_code,
+        entered_date
     from {{ ref('stg_screening_centre__screening_colonoscopy') }}
 )
 

@@ -10,6 +10,9 @@ with final as (
         delivered_on,
         source_file,
         source_row,
+        source_part,
+        channel,
+        screening_source,
         screening_no,
         lesion_no,
         site_code,
@@ -18,7 +21,10 @@ with final as (
         specimen_no,
         diameter_cm,
         shape_code,
-        has_stalk
+        has_stalk,
+        stalk_form_code,
+        colour_code,
+        has_bleeding
     from {{ ref('stg_screening_centre__screening_colonoscopy_lesion') }}
 )
 

@@ -10,6 +10,9 @@ with final as (
         delivered_on,
         source_file,
         source_row,
+        source_part,
+        channel,
+        screening_source,
         specimen_no,
         screening_no,
         site_code,
@@ -20,7 +23,15 @@ with final as (
         villous_pct,
         is_precancer,
         is_cancer,
-        reported_date
+        reported_date,
+        survey_no,
+        sex_code,
+        age_years,
+        exam_date,
+        assessment_date,
+        remark_text,
+        needs_consultation,
+        doctor_code
     from {{ ref('stg_screening_centre__screening_crc_pathology') }}
 )
 

@@ -12,6 +12,9 @@ with final as (
         delivered_on,
         source_file,
         source_row,
+        source_part,
+        channel,
+        screening_source,
         screening_no,
         survey_no,
         sex_code,
@@ -20,7 +23,11 @@ with final as (
         test_date,
         fit_result_code,
         fit_value_ng_ml,
-        fit_value_ng_ml_comparator
+        fit_value_ng_ml_comparator,
+        age_years,
+        kit_no,
+        entered_by_code,
+        entered_date
     from {{ ref('stg_screening_centre__screening_fit') }}
 )
 

@@ -1,6 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
 -- One row per dead patient of a hospital. (死亡记录)
--- Latest version per record_key among released batches known by as_of_date.
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
 with released as (
     select
         batch_id,
@@ -13,13 +13,16 @@ version as (
         known._batch,
         known._file,
         known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
         row_number() over (
             partition by known.record_key
             order by
                 known._delivered_on desc,
                 released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
-                known._row desc
+                known._row desc,
+                known._part desc
         ) as version_rank
     from {{ source('lake', 'death') }} as known
     inner join released on known._batch = released.batch_id
@@ -36,9 +39,13 @@ delivered as (
         _delivered_on,
         _file,
         _row,
+        coalesce(_part, 0) as _part,
         death_date,
         cause_code,
-        cause_name
+        cause_name,
+        place_name,
+        is_cancer_death,
+        direct_cause_name
     from {{ source('lake', 'death') }}
 ),
 
@@ -60,16 +67,24 @@ final as (
         delivered._delivered_on as delivered_on,
         delivered._file as source_file,
         delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'clinical') }} as screening_source,
         delivered.death_date,
         delivered.cause_code,
-        delivered.cause_name
+        delivered.cause_name,
+        delivered.place_name,
+        delivered.is_cancer_death,
+        delivered.direct_cause_name
     from delivered
     inner join version
         on
             delivered._batch = version._batch
             and delivered._file = version._file
             and delivered._row = version._row
+            and delivered._part = version._part
             and version.version_rank = 1
+            and not coalesce(version._deleted, false)
     left join people on delivered.identity_id = people.identity_id
 )
 

@@ -1,6 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
 -- One row per item of a laboratory report. (检验结果)
--- Latest version per record_key among released batches known by as_of_date.
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
 with released as (
     select
         batch_id,
@@ -13,13 +13,16 @@ version as (
         known._batch,
         known._file,
         known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
         row_number() over (
             partition by known.record_key
             order by
                 known._delivered_on desc,
                 released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
-                known._row desc
+                known._row desc,
+                known._part desc
         ) as version_rank
     from {{ source('lake', 'lab_result') }} as known
     inner join released on known._batch = released.batch_id
@@ -36,6 +39,7 @@ delivered as (
         _delivered_on,
         _file,
         _row,
+        coalesce(_part, 0) as _part,
         report_no,
         item_code,
         visit_no,
@@ -45,7 +49,14 @@ delivered as (
         result_text,
         result_unit,
         reference_range,
-        reported_date
+        reported_date,
+        panel_name,
+        specimen_name,
+        sampled_date,
+        abnormal_flag_code,
+        loinc_code,
+        method_name,
+        visited_organisation_code
     from {{ source('lake', 'lab_result') }}
 ),
 
@@ -67,6 +78,9 @@ final as (
         delivered._delivered_on as delivered_on,
         delivered._file as source_file,
         delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'clinical') }} as screening_source,
         delivered.report_no,
         delivered.item_code,
         delivered.visit_no,
@@ -76,14 +90,23 @@ final as (
         delivered.result_text,
         delivered.result_unit,
         delivered.reference_range,
-        delivered.reported_date
+        delivered.reported_date,
+        delivered.panel_name,
+        delivered.specimen_name,
+        delivered.sampled_date,
+        delivered.abnormal_flag_code,
+        delivered.loinc_code,
+        delivered.method_name,
+        delivered.visited_organisation_code
     from delivered
     inner join version
         on
             delivered._batch = version._batch
             and delivered._file = version._file
             and delivered._row = version._row
+            and delivered._part = version._part
             and version.version_rank = 1
+            and not coalesce(version._deleted, false)
     left join people on delivered.identity_id = people.identity_id
 )
 

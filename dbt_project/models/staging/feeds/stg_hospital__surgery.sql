@@ -1,6 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
 -- One row per operation. (手术记录)
--- Latest version per record_key among released batches known by as_of_date.
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
 with released as (
     select
         batch_id,
@@ -13,13 +13,16 @@ version as (
         known._batch,
         known._file,
         known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
         row_number() over (
             partition by known.record_key
             order by
                 known._delivered_on desc,
                 released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
-                known._row desc
+                known._row desc,
+                known._part desc
         ) as version_rank
     from {{ source('lake', 'surgery') }} as known
     inner join released on known._batch = released.batch_id
@@ -36,12 +39,30 @@ delivered as (
         _delivered_on,
         _file,
         _row,
+        coalesce(_part, 0) as _part,
         surgery_no,
         visit_no,
         procedure_code,
         procedure_name,
         surgery_date,
-        surgeon_code
+        surgeon_code,
+        is_emergency,
+        intent_code,
+        approach_code,
+        anaesthesia_code,
+        preoperative_diagnosis_code,
+        postoperative_diagnosis_code,
+        duration_minutes,
+        blood_loss_ml,
+        margin_status_code,
+        has_sentinel_biopsy,
+        node_station_count,
+        is_reoperation,
+        has_complication,
+        complication_text,
+        incision_healing_code,
+        operation_note_text,
+        department_code
     from {{ source('lake', 'surgery') }}
 ),
 
@@ -63,19 +84,41 @@ final as (
         delivered._delivered_on as delivered_on,
         delivered._file as source_file,
         delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'clinical') }} as screening_source,
         delivered.surgery_no,
         delivered.visit_no,
         delivered.procedure_code,
         delivered.procedure_name,
         delivered.surgery_date,
-        delivered.surgeon_code
+        delivered.surgeon_code,
+        delivered.is_emergency,
+        delivered.intent_code,
+        delivered.approach_code,
+        delivered.anaesthesia_code,
+        delivered.preoperative_diagnosis_code,
+        delivered.postoperative_diagnosis_code,
+        delivered.duration_minutes,
+        delivered.blood_loss_ml,
+        delivered.margin_status_code,
+        delivered.has_sentinel_biopsy,
+        delivered.node_station_count,
+        delivered.is_reoperation,
+        delivered.has_complication,
+        delivered.complication_text,
+        delivered.incision_healing_code,
+        delivered.operation_note_text,
+        delivered.department_code
     from delivered
     inner join version
         on
             delivered._batch = version._batch
             and delivered._file = version._file
             and delivered._row = version._row
+            and delivered._part = version._part
             and version.version_rank = 1
+            and not coalesce(version._deleted, false)
     left join people on delivered.identity_id = people.identity_id
 )
 

@@ -1,6 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
 -- One row per visit of a patient to a hospital. (就诊记录)
--- Latest version per record_key among released batches known by as_of_date.
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
 with released as (
     select
         batch_id,
@@ -13,13 +13,16 @@ version as (
         known._batch,
         known._file,
         known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
         row_number() over (
             partition by known.record_key
             order by
                 known._delivered_on desc,
                 released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
-                known._row desc
+                known._row desc,
+                known._part desc
         ) as version_rank
     from {{ source('lake', 'visit') }} as known
     inner join released on known._batch = released.batch_id
@@ -36,13 +39,19 @@ delivered as (
         _delivered_on,
         _file,
         _row,
+        coalesce(_part, 0) as _part,
         visit_no,
         visit_type_code,
         visit_start_date,
         visit_end_date,
         department_code,
         doctor_code,
-        chief_complaint
+        chief_complaint,
+        discharge_department_code,
+        discharge_way_code,
+        insurance_type_code,
+        visited_organisation_code,
+        symptom_text
     from {{ source('lake', 'visit') }}
 ),
 
@@ -64,20 +73,30 @@ final as (
         delivered._delivered_on as delivered_on,
         delivered._file as source_file,
         delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'clinical') }} as screening_source,
         delivered.visit_no,
         delivered.visit_type_code,
         delivered.visit_start_date,
         delivered.visit_end_date,
         delivered.department_code,
         delivered.doctor_code,
-        delivered.chief_complaint
+        delivered.chief_complaint,
+        delivered.discharge_department_code,
+        delivered.discharge_way_code,
+        delivered.insurance_type_code,
+        delivered.visited_organisation_code,
+        delivered.symptom_text
     from delivered
     inner join version
         on
             delivered._batch = version._batch
             and delivered._file = version._file
             and delivered._row = version._row
+            and delivered._part = version._part
             and version.version_rank = 1
+            and not coalesce(version._deleted, false)
     left join people on delivered.identity_id = people.identity_id
 )
 

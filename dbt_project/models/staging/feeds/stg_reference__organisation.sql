@@ -1,6 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
 -- One row per organisation. (机构)
--- Latest version per record_key among released batches known by as_of_date.
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
 with released as (
     select
         batch_id,
@@ -13,13 +13,16 @@ version as (
         known._batch,
         known._file,
         known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
         row_number() over (
             partition by known.record_key
             order by
                 known._delivered_on desc,
                 released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
-                known._row desc
+                known._row desc,
+                known._part desc
         ) as version_rank
     from {{ source('lake', 'organisation') }} as known
     inner join released on known._batch = released.batch_id
@@ -35,6 +38,7 @@ delivered as (
         _delivered_on,
         _file,
         _row,
+        coalesce(_part, 0) as _part,
         organisation_code,
         organisation_name,
         organisation_type_code,
@@ -52,6 +56,7 @@ final as (
         delivered._delivered_on as delivered_on,
         delivered._file as source_file,
         delivered._row as source_row,
+        delivered._part as source_part,
         delivered.organisation_code,
         delivered.organisation_name,
         delivered.organisation_type_code,
@@ -63,7 +68,9 @@ final as (
             delivered._batch = version._batch
             and delivered._file = version._file
             and delivered._row = version._row
+            and delivered._part = version._part
             and version.version_rank = 1
+            and not coalesce(version._deleted, false)
 )
 
 select * from final

@@ -1,6 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
 -- One row per lesion of a screening colonoscopy. (结直肠癌筛查病变记录)
--- Latest version per record_key among released batches known by as_of_date.
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
 with released as (
     select
         batch_id,
@@ -13,13 +13,16 @@ version as (
         known._batch,
         known._file,
         known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
         row_number() over (
             partition by known.record_key
             order by
                 known._delivered_on desc,
                 released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
-                known._row desc
+                known._row desc,
+                known._part desc
         ) as version_rank
     from {{ source('lake', 'screening_colonoscopy_lesion') }} as known
     inner join released on known._batch = released.batch_id
@@ -35,6 +38,7 @@ delivered as (
         _delivered_on,
         _file,
         _row,
+        coalesce(_part, 0) as _part,
         screening_no,
         lesion_no,
         site_code,
@@ -43,7 +47,10 @@ delivered as (
         specimen_no,
         diameter_cm,
         shape_code,
-        has_stalk
+        has_stalk,
+        stalk_form_code,
+        colour_code,
+        has_bleeding
     from {{ source('lake', 'screening_colonoscopy_lesion') }}
 ),
 
@@ -56,6 +63,9 @@ final as (
         delivered._delivered_on as delivered_on,
         delivered._file as source_file,
         delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'screening_form') }} as screening_source,
         delivered.screening_no,
         delivered.lesion_no,
         delivered.site_code,
@@ -64,14 +74,19 @@ final as (
         delivered.specimen_no,
         delivered.diameter_cm,
         delivered.shape_code,
-        delivered.has_stalk
+        delivered.has_stalk,
+        delivered.stalk_form_code,
+        delivered.colour_code,
+        delivered.has_bleeding
     from delivered
     inner join version
         on
             delivered._batch = version._batch
             and delivered._file = version._file
             and delivered._row = version._row
+            and delivered._part = version._part
             and version.version_rank = 1
+            and not coalesce(version._deleted, false)
 )
 
 select * from final

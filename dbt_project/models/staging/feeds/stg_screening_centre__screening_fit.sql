@@ -1,6 +1,6 @@
 -- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
 -- One row per FIT kit. (粪便免疫化学检测记录)
--- Latest version per record_key among released batches known by as_of_date.
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
 with released as (
     select
         batch_id,
@@ -13,13 +13,16 @@ version as (
         known._batch,
         known._file,
         known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
         row_number() over (
             partition by known.record_key
             order by
                 known._delivered_on desc,
                 released.load_no desc,
                 {{ by_bytes('known._file') }} desc,
-                known._row desc
+                known._row desc,
+                known._part desc
         ) as version_rank
     from {{ source('lake', 'screening_fit') }} as known
     inner join released on known._batch = released.batch_id
@@ -36,6 +39,7 @@ delivered as (
         _delivered_on,
         _file,
         _row,
+        coalesce(_part, 0) as _part,
         screening_no,
         survey_no,
         sex_code,
@@ -44,7 +48,11 @@ delivered as (
         test_date,
         fit_result_code,
         fit_value_ng_ml,
-        fit_value_ng_ml_comparator
+        fit_value_ng_ml_comparator,
+        age_years,
+        kit_no,
+        entered_by_code,
+        entered_date
     from {{ source('lake', 'screening_fit') }}
 ),
 
@@ -66,6 +74,9 @@ final as (
         delivered._delivered_on as delivered_on,
         delivered._file as source_file,
         delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'screening_form') }} as screening_source,
         delivered.screening_no,
         delivered.survey_no,
         delivered.sex_code,
@@ -74,14 +85,20 @@ final as (
         delivered.test_date,
         delivered.fit_result_code,
         delivered.fit_value_ng_ml,
-        delivered.fit_value_ng_ml_comparator
+        delivered.fit_value_ng_ml_comparator,
+        delivered.age_years,
+        delivered.kit_no,
+        delivered.entered_by_code,
+        delivered.entered_date
     from delivered
     inner join version
         on
             delivered._batch = version._batch
             and delivered._file = version._file
             and delivered._row = version._row
+            and delivered._part = version._part
             and version.version_rank = 1
+            and not coalesce(version._deleted, false)
     left join people on delivered.identity_id = people.identity_id
 )
 

@@ -1,0 +1,38 @@
+-- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
+-- One row per cytology of a screening round. (宫颈癌筛查细胞学记录)
+-- The standardised answers, with file and row; meta_form_response shows them one by one.
+with final as (
+    select
+        record_key,
+        identity_id,
+        person_id,
+        source_family,
+        source_organisation_code,
+        batch_id,
+        delivered_on,
+        source_file,
+        source_row,
+        source_part,
+        channel,
+        screening_source,
+        screening_no,
+        survey_no,
+        sex_code,
+        birth_date,
+        age_years,
+        sampled_date,
+        test_date,
+        method_code,
+        adequacy_code,
+        bethesda_code,
+        organism_codes,
+        has_inflammation,
+        diagnosis_text,
+        doctor_code,
+        advice_code,
+        entered_by_code,
+        entered_date
+    from {{ ref('stg_screening_centre__screening_cervical_cytology') }}
+)
+
+select * from final

@@ -1,0 +1,57 @@
+-- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
+-- One row per report card. (肿瘤病例报告卡)
+-- The standardised answers, with file and row; meta_form_response shows them one by one.
+with final as (
+    select
+        record_key,
+        identity_id,
+        person_id,
+        source_family,
+        source_organisation_code,
+        batch_id,
+        delivered_on,
+        source_file,
+        source_row,
+        source_part,
+        channel,
+        screening_source,
+        card_no,
+        visit_no,
+        occupation_code,
+        is_informed,
+        icd10_code,
+        topography_code,
+        morphology_code,
+        histology_name,
+        differentiation_code,
+        laterality_code,
+        pathology_no,
+        t_category,
+        n_category,
+        m_category,
+        stage_group,
+        staging_system_code,
+        first_symptom_date,
+        first_diagnosis_date,
+        diagnosis_basis_code,
+        multiple_primary_text,
+        karnofsky_score,
+        smoking_status,
+        has_family_cancer,
+        first_surgery_date,
+        metastasis_site_codes,
+        report_county_code,
+        department_code,
+        doctor_code,
+        reported_date,
+        entered_date,
+        is_dead,
+        death_date,
+        death_icd10_code,
+        card_state_code,
+        quality_check_date,
+        quality_check_passed
+    from {{ ref('stg_hospital__tumour_report_card') }}
+)
+
+select * from final

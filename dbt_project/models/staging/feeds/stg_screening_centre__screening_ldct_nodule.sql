@@ -1,0 +1,98 @@
+-- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
+-- One row per positive nodule or cancer of a low-dose CT. (肺癌低剂量CT筛查结节记录)
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
+with released as (
+    select
+        batch_id,
+        load_no
+    from {{ ref('stg_ops__released_batch') }}
+),
+
+version as (
+    select
+        known._batch,
+        known._file,
+        known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
+        row_number() over (
+            partition by known.record_key
+            order by
+                known._delivered_on desc,
+                released.load_no desc,
+                {{ by_bytes('known._file') }} desc,
+                known._row desc,
+                known._part desc
+        ) as version_rank
+    from {{ source('lake', 'screening_ldct_nodule') }} as known
+    inner join released on known._batch = released.batch_id
+    where known._delivered_on <= {{ as_of_date() }}
+),
+
+delivered as (
+    select
+        record_key,
+        _source,
+        _organisation,
+        _batch,
+        _delivered_on,
+        _file,
+        _row,
+        coalesce(_part, 0) as _part,
+        screening_no,
+        nodule_no,
+        lobe_code,
+        is_endobronchial,
+        density_code,
+        pleura_distance_mm,
+        long_diameter_mm,
+        short_diameter_mm,
+        mean_diameter_mm,
+        is_margin_smooth,
+        has_calcification,
+        has_pleural_retraction,
+        series_no,
+        image_no,
+        nature_code
+    from {{ source('lake', 'screening_ldct_nodule') }}
+),
+
+final as (
+    select
+        delivered.record_key,
+        delivered._source as source_family,
+        delivered._organisation as source_organisation_code,
+        delivered._batch as batch_id,
+        delivered._delivered_on as delivered_on,
+        delivered._file as source_file,
+        delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'screening_form') }} as screening_source,
+        delivered.screening_no,
+        delivered.nodule_no,
+        delivered.lobe_code,
+        delivered.is_endobronchial,
+        delivered.density_code,
+        delivered.pleura_distance_mm,
+        delivered.long_diameter_mm,
+        delivered.short_diameter_mm,
+        delivered.mean_diameter_mm,
+        delivered.is_margin_smooth,
+        delivered.has_calcification,
+        delivered.has_pleural_retraction,
+        delivered.series_no,
+        delivered.image_no,
+        delivered.nature_code
+    from delivered
+    inner join version
+        on
+            delivered._batch = version._batch
+            and delivered._file = version._file
+            and delivered._row = version._row
+            and delivered._part = version._part
+            and version.version_rank = 1
+            and not coalesce(version._deleted, false)
+)
+
+select * from final

@@ -1,0 +1,104 @@
+-- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
+-- One row per lesion of a liver screening. (肝癌筛查占位记录)
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
+with released as (
+    select
+        batch_id,
+        load_no
+    from {{ ref('stg_ops__released_batch') }}
+),
+
+version as (
+    select
+        known._batch,
+        known._file,
+        known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
+        row_number() over (
+            partition by known.record_key
+            order by
+                known._delivered_on desc,
+                released.load_no desc,
+                {{ by_bytes('known._file') }} desc,
+                known._row desc,
+                known._part desc
+        ) as version_rank
+    from {{ source('lake', 'screening_liver_lesion') }} as known
+    inner join released on known._batch = released.batch_id
+    where known._delivered_on <= {{ as_of_date() }}
+),
+
+delivered as (
+    select
+        record_key,
+        _source,
+        _organisation,
+        _batch,
+        _delivered_on,
+        _file,
+        _row,
+        coalesce(_part, 0) as _part,
+        screening_no,
+        lesion_no,
+        lobe_code,
+        shape_code,
+        length_cm,
+        width_cm,
+        border_code,
+        margin_code,
+        echo_code,
+        homogeneity_code,
+        is_grid_like,
+        posterior_echo_code,
+        has_lateral_shadow,
+        has_flow,
+        flow_rich_code,
+        flow_place_codes,
+        resistance_index,
+        conclusion_code
+    from {{ source('lake', 'screening_liver_lesion') }}
+),
+
+final as (
+    select
+        delivered.record_key,
+        delivered._source as source_family,
+        delivered._organisation as source_organisation_code,
+        delivered._batch as batch_id,
+        delivered._delivered_on as delivered_on,
+        delivered._file as source_file,
+        delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'screening_form') }} as screening_source,
+        delivered.screening_no,
+        delivered.lesion_no,
+        delivered.lobe_code,
+        delivered.shape_code,
+        delivered.length_cm,
+        delivered.width_cm,
+        delivered.border_code,
+        delivered.margin_code,
+        delivered.echo_code,
+        delivered.homogeneity_code,
+        delivered.is_grid_like,
+        delivered.posterior_echo_code,
+        delivered.has_lateral_shadow,
+        delivered.has_flow,
+        delivered.flow_rich_code,
+        delivered.flow_place_codes,
+        delivered.resistance_index,
+        delivered.conclusion_code
+    from delivered
+    inner join version
+        on
+            delivered._batch = version._batch
+            and delivered._file = version._file
+            and delivered._row = version._row
+            and delivered._part = version._part
+            and version.version_rank = 1
+            and not coalesce(version._deleted, false)
+)
+
+select * from final

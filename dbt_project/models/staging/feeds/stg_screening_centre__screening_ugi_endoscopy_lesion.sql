@@ -1,0 +1,96 @@
+-- Written by dbt_project/tools/generate.py from ingestion/contracts; do not edit.
+-- One row per lesion of an upper gastrointestinal endoscopy. (上消化道内镜筛查病变记录)
+-- Latest version per record_key among released batches known by as_of_date; gone where that version is a deletion.
+with released as (
+    select
+        batch_id,
+        load_no
+    from {{ ref('stg_ops__released_batch') }}
+),
+
+version as (
+    select
+        known._batch,
+        known._file,
+        known._row,
+        coalesce(known._part, 0) as _part,
+        known._deleted,
+        row_number() over (
+            partition by known.record_key
+            order by
+                known._delivered_on desc,
+                released.load_no desc,
+                {{ by_bytes('known._file') }} desc,
+                known._row desc,
+                known._part desc
+        ) as version_rank
+    from {{ source('lake', 'screening_ugi_endoscopy_lesion') }} as known
+    inner join released on known._batch = released.batch_id
+    where known._delivered_on <= {{ as_of_date() }}
+),
+
+delivered as (
+    select
+        record_key,
+        _source,
+        _organisation,
+        _batch,
+        _delivered_on,
+        _file,
+        _row,
+        coalesce(_part, 0) as _part,
+        screening_no,
+        lesion_no,
+        organ_code,
+        oesophageal_site_code,
+        gastric_site_code,
+        distance_from_cm,
+        distance_to_cm,
+        clock_from,
+        clock_to,
+        oesophageal_lesion_codes,
+        gastric_lesion_codes,
+        lugol_code,
+        indigo_carmine_code,
+        biopsy_site_text
+    from {{ source('lake', 'screening_ugi_endoscopy_lesion') }}
+),
+
+final as (
+    select
+        delivered.record_key,
+        delivered._source as source_family,
+        delivered._organisation as source_organisation_code,
+        delivered._batch as batch_id,
+        delivered._delivered_on as delivered_on,
+        delivered._file as source_file,
+        delivered._row as source_row,
+        delivered._part as source_part,
+        {{ channel_of('delivered._source') }} as channel,
+        {{ screening_source_of('delivered._source', 'screening_form') }} as screening_source,
+        delivered.screening_no,
+        delivered.lesion_no,
+        delivered.organ_code,
+        delivered.oesophageal_site_code,
+        delivered.gastric_site_code,
+        delivered.distance_from_cm,
+        delivered.distance_to_cm,
+        delivered.clock_from,
+        delivered.clock_to,
+        delivered.oesophageal_lesion_codes,
+        delivered.gastric_lesion_codes,
+        delivered.lugol_code,
+        delivered.indigo_carmine_code,
+        delivered.biopsy_site_text
+    from delivered
+    inner join version
+        on
+            delivered._batch = version._batch
+            and delivered._file = version._file
+            and delivered._row = version._row
+            and delivered._part = version._part
+            and version.version_rank = 1
+            and not coalesce(version._deleted, false)
+)
+
+select * from final
