@@ -75,14 +75,14 @@ class Post:
             self.truth.stated(made)
         if {"person_name", "id_card_no"} & set(made.table.column_names):
             self.truth.written_down(made.organisation, made.person)
-        rng, when = stream(self.seed, "deliver", made.organisation, made.feed), np.array(plan["dates"], dtype="datetime64[D]")
+        rng, when = stream(self.seed, "deliver", made.organisation, made.feed + made.suffix), np.array(plan["dates"], dtype="datetime64[D]")
         slot = np.searchsorted(when, made.known_on, side="left")
         late = (rng.random(len(made)) < plan["late"]) & (slot < len(when) - 1)
         slot = slot + late
         count = np.ones(len(made), dtype=np.int64) if made.count is None else made.count
-        self.truth.unique_records[f"{made.organisation} {made.feed}"] = int(count[slot < len(when)].sum())
+        self.truth.unique_records[f"{made.organisation} {made.feed}"] += int(count[slot < len(when)].sum())
         for feed, beside in made.also.items():
-            self.truth.unique_records[f"{made.organisation} {feed}"] = int(beside[slot < len(when)].sum())
+            self.truth.unique_records[f"{made.organisation} {feed}"] += int(beside[slot < len(when)].sum())
         words = dialect(made, mapping.with_defaults(made.feed)) if made.words is None else made.words
         carried = gone = np.empty(0, dtype=np.int64)
         for k, day in enumerate(plan["dates"]):
@@ -94,7 +94,8 @@ class Post:
                 continue
             carried, gone = self._one(made, words, mapping, day, due, carried, gone, late, k, is_last=k == len(when) - 1, rng=rng)
             self.truth.unique_records[f"{made.organisation} {made.feed}"] -= len(gone)
-        self._repeat(made, plan, mapping)
+        if made.part[0] == made.part[1] - 1:
+            self._repeat(made, plan, mapping)
 
     def _one(
         self,
@@ -193,7 +194,7 @@ class Post:
         parts = range(0, len(rows), size)
         names = []
         for part, start in enumerate(parts, 1):
-            name = spec["file"].format(date=f"{day:%Y%m%d}") + (f"_{part:02d}" if len(parts) > 1 else "")
+            name = spec["file"].format(date=f"{day:%Y%m%d}") + made.suffix + (f"_{part:02d}" if len(parts) > 1 else "")
             if spec["format"] == "database":
                 put_rows(database_file(self.landing, made.organisation), feed, table)
                 names.append(f"{made.feed}.{feed.pull.format}")

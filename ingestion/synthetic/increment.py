@@ -99,7 +99,7 @@ def _write(landing: Path, made: Records, on: date) -> str:
     plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
     feed, spec = mapping.with_defaults(made.feed), plan["feeds"][made.feed]
     made = shaped(made, mapping)
-    words, name = dialect(made, feed) if made.words is None else made.words, spec["file"].format(date=f"{on:%Y%m%d}")
+    words, name = dialect(made, feed) if made.words is None else made.words, spec["file"].format(date=f"{on:%Y%m%d}") + made.suffix
     if spec["format"] == "database":
         put_rows(database_file(landing, made.organisation), feed, words)
         return name
@@ -128,7 +128,7 @@ def deliver_increment(out: Path, share: float, on: date) -> dict[str, int]:
             continue
         if contract(made.feed).subject is None and not any(a in made.table.column_names for a in ANCHORS):
             continue
-        rng = stream(seed, "increment", on, made.organisation, made.feed)
+        rng = stream(seed, "increment", on, made.organisation, made.feed + made.suffix)
         mapping = load_mapping(made.organisation)
         delivered = made.known_on <= np.datetime64(max(plan["dates"]))
         lives = life.alive(made.person, np.broadcast_to(day, len(made)))
@@ -139,14 +139,14 @@ def deliver_increment(out: Path, share: float, on: date) -> dict[str, int]:
         if len(at) == 0:
             continue
         extra = {name: column.take(pa.array(at)) for name, column in made.extra.items()}
-        name = _write(out / "landing", Records(made.organisation, made.feed, table, made.person[at], np.full(len(at), day), extra), on)
+        name = _write(
+            out / "landing", Records(made.organisation, made.feed, table, made.person[at], np.full(len(at), day), extra, part=made.part), on
+        )
         files, rows = files + 1, rows + len(at)
         columns = {"organisation": made.organisation, "feed": made.feed, "file_name": name}
         kind = np.where(np.arange(len(at)) < len(new), "new", "corrected")
         same = {key: pa.repeat(pa.scalar(value), len(at)) for key, value in columns.items()}
-        truth.append(
-            pa.table({**same, "row": pa.array(np.arange(1, len(at) + 1)), "person_no": pa.array(made.person[at]), "kind": pa.array(kind)})
-        )
+        truth.append(pa.table({**same, "row": pa.array(np.arange(1, len(at) + 1)), "person_no": pa.array(made.person[at]), "kind": pa.array(kind)}))
     if truth:
         pq.write_table(pa.concat_tables(truth), out / "truth" / f"increment_{on:%Y%m%d}.parquet", compression="zstd")
     return {"files": files, "rows": rows}

@@ -18,6 +18,8 @@ from ingestion.synthetic.records import Records, records
 
 ORGANISATION = "NP14"
 STAFF = 400
+# A part of the questionnaires, with its 111 columns of text, is held in memory at a time.
+PART_ROWS = 200_000
 
 
 def _several(rng: np.random.Generator, where: np.ndarray, options: dict[str, float]) -> Text:
@@ -187,9 +189,19 @@ def asked(people: People, life: Life) -> tuple[np.ndarray, np.ndarray]:
     return person, day
 
 
-def questionnaires(people: People, life: Life, seed: int) -> Records:
-    """The filled questionnaires: one per surveyed resident, a second one for some."""
-    rng, (person, survey) = stream(seed, "questionnaire"), asked(people, life)
+def questionnaires(people: People, life: Life, seed: int) -> Iterator[Records]:
+    """The filled questionnaires, one per surveyed resident and a second one for some, in parts of PART_ROWS."""
+    person, survey = asked(people, life)
+    parts = range(0, max(len(person), 1), PART_ROWS)
+    for number, start in enumerate(parts):
+        made = _filled(people, life, person[start : start + PART_ROWS], survey[start : start + PART_ROWS], seed, number)
+        made.part = (number, len(parts))
+        yield made
+
+
+def _filled(people: People, life: Life, person: np.ndarray, survey: np.ndarray, seed: int, part: int) -> Records:
+    """Questionnaires of some people."""
+    rng = stream(seed, "questionnaire", part)
     n, pools = len(person), document("pools")
     sex, age, who = people.sex[person], life.risk.age[person], as_recorded(people, person, ORGANISATION, day=survey)
     female = sex == FEMALE
@@ -253,9 +265,4 @@ def questionnaires(people: People, life: Life, seed: int) -> Records:
     return records(ORGANISATION, "questionnaire", ordered, person, survey + rng.integers(1, 10, n).astype("timedelta64[D]"))
 
 
-def platform_records(people: People, life: Life, seed: int) -> Iterator[Records]:
-    """The platform's questionnaires."""
-    yield questionnaires(people, life, seed)
-
-
-BUILDERS = {ORGANISATION: platform_records}
+BUILDERS = {ORGANISATION: questionnaires}

@@ -24,6 +24,7 @@ class Records:
               canonical fields that the records of a row have in common
     count     records in each row, where `words` is given
     also      records of other feeds in each row, by feed
+    part      position of these records among the parts that a large feed is made in, and the number of parts; files are named by it
     stated    what the report texts say, row by row: truth for tests of the structuring of texts
     """
 
@@ -37,9 +38,15 @@ class Records:
     count: np.ndarray | None = None
     stated: pa.Table | None = None
     also: dict[str, np.ndarray] = field(default_factory=dict)
+    part: tuple[int, int] = (0, 1)
 
     def __len__(self) -> int:
         return len(self.person)
+
+    @property
+    def suffix(self) -> str:
+        """What tells the files of one part from those of the others."""
+        return f"_p{self.part[0] + 1:02d}" if self.part[1] > 1 else ""
 
 
 def records(organisation: str, feed: str, columns: dict[str, Text], person: np.ndarray, known_on: np.ndarray, **extra: Text) -> Records:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -90,6 +92,18 @@ def _same(value: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), pa.array([value]))
 
 
+@dataclass
+class Part:
+    """What a process that delivered for some organisations knows; its larger tables lie in `folder`."""
+
+    folder: Path
+    planted: list[pa.Table]
+    references: list[pa.Table]
+    files: list[dict[str, object]]
+    unique_records: dict[str, int]
+    written_down: dict[str, list[np.ndarray]]
+
+
 class Truth:
     """Collects the truth while files are written; `close` writes what is left."""
 
@@ -163,20 +177,49 @@ class Truth:
             **{name: given[name].combine_chunks() for name in given.column_names},
         }
         columns = [known[f.name].cast(f.type) if f.name in known else pa.nulls(n, f.type) for f in REPORT]
-        if self._reports is None:
-            self._reports = pq.ParquetWriter(self.folder / "report.parquet", REPORT, compression="zstd")
-        self._reports.write_table(pa.table(columns, schema=REPORT), row_group_size=1 << 17)
+        self._report_writer().write_table(pa.table(columns, schema=REPORT), row_group_size=1 << 17)
 
     def references(self, organisation: str, person: np.ndarray, local: Text) -> None:
         """An organisation's own numbers of people."""
         table = pa.table([pa.array(person.astype(np.int32)), pa.repeat(pa.scalar(organisation), len(person)), local], schema=REFERENCES)
         self._references.append(table.filter(pa.array(person != NOBODY)))
 
-    def close(self, people: People, life: Life, *, seed: int, scale: int) -> None:
-        """Write the tables about persons, the planted faults and the counts."""
+    def part(self) -> Part:
+        """Stop writing here, and hand on what was collected."""
+        self._stop()
+        return Part(self.folder, self._planted, self._references, self.files, dict(self.unique_records), dict(self._written_down))
+
+    def absorb(self, part: Part) -> None:
+        """Take over what another process collected, and remove its folder."""
+        self._planted += part.planted
+        self._references += part.references
+        self.files += part.files
+        for name, count in part.unique_records.items():
+            self.unique_records[name] += count
+        for name, persons in part.written_down.items():
+            self._written_down[name] += persons
+        for table in pq.ParquetFile(part.folder / "record_person.parquet").iter_batches(1 << 20):
+            self._records.write_batch(
+                pa.record_batch([c.cast(f.type) for c, f in zip(table.columns, RECORD_PERSON, strict=True)], schema=RECORD_PERSON)
+            )
+        if (part.folder / "report.parquet").exists():
+            for table in pq.ParquetFile(part.folder / "report.parquet").iter_batches(1 << 17):
+                self._report_writer().write_batch(table)
+        shutil.rmtree(part.folder)
+
+    def _report_writer(self) -> pq.ParquetWriter:
+        if self._reports is None:
+            self._reports = pq.ParquetWriter(self.folder / "report.parquet", REPORT, compression="zstd")
+        return self._reports
+
+    def _stop(self) -> None:
         self._records.close()
         if self._reports is not None:
             self._reports.close()
+
+    def close(self, people: People, life: Life, *, seed: int, scale: int) -> None:
+        """Write the tables about persons, the planted faults and the counts."""
+        self._stop()
         planted = pa.concat_tables([PLANTED.empty_table(), *self._planted]).sort_by(
             [(name, "ascending") for name in ("organisation", "feed", "delivered_on", "file_name", "row", "field", "fault")]
         )

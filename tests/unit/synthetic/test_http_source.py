@@ -39,7 +39,7 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people = populate(SEED, SCALE)
     lives = live(people, SEED)
     post = Post(out / "landing", Truth(out / "truth"), SEED)
-    made = questionnaires(people, lives, SEED)
+    (made,) = questionnaires(people, lives, SEED)
     for records in [*(made if not hasattr(made, "feed") else [made]), *outreach_records(people, lives, SEED)]:
         post.deliver(records)
     return out / "landing"
