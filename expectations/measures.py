@@ -29,6 +29,7 @@ _FILE = pa.schema(
         ("rows_read", pa.int64()),
         ("rows_accepted", pa.int64()),
         ("rows_quarantined", pa.int64()),
+        ("rows_without_record", pa.int64()),
     ]
 )
 _MEASURED = pa.schema(
@@ -55,21 +56,23 @@ def feeds_to_read(batches: Iterable[Mapping[str, Any]]) -> list[str]:
 def prepare(connection: duckdb.DuckDBPyConnection, batches: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> None:
     """Put tables beside the lake's views: `batch`, `file` (the ledger) and `books` (files of new batches, with their rows in the lake)."""
     for name, rows, schema in (("batch", batches, _BATCH), ("file", files, _FILE)):
-        connection.register("_rows", pa.Table.from_pylist([{c: r[c] for c in schema.names} for r in rows], schema=schema))
+        connection.register("_rows", pa.Table.from_pylist([{c: r.get(c) for c in schema.names} for r in rows], schema=schema))
         connection.execute(f'create table "{name}" as from _rows')
         connection.unregister("_rows")
     counts = [
-        f'select _batch as batch_id, count(*) as rows_in_lake from lake."{feed}" '
+        f'select _batch as batch_id, count(*) as rows_in_lake, count(*) filter (where _deleted) as rows_deleted from lake."{feed}" '
         f"where _batch in (select batch_id from batch where feed = '{feed}') group by _batch"
         for feed in feeds_to_read(batches)
     ]
     connection.execute(
-        f"create table in_lake as {' union all '.join(counts)}" if counts else "create table in_lake (batch_id text, rows_in_lake bigint)"
+        f"create table in_lake as {' union all '.join(counts)}"
+        if counts
+        else "create table in_lake (batch_id text, rows_in_lake bigint, rows_deleted bigint)"
     )
     connection.execute(
         """
         create table books as
-        select f.*, coalesce(l.rows_in_lake, 0) as rows_in_lake
+        select f.*, coalesce(l.rows_in_lake, 0) as rows_in_lake, coalesce(l.rows_deleted, 0) as rows_deleted
         from file f join batch b using (batch_id) left join in_lake l using (batch_id)
         where f.status = 'loaded'
         """
@@ -108,7 +111,10 @@ def _mapped(organisation: str, feed: str) -> set[str] | None:
 
 
 def measure(connection: duckdb.DuckDBPyConnection, suite: Suite) -> list[dict[str, Any]]:
-    """The figures of a suite: one row per new batch × check (× field). A batch without rows is examined 0."""
+    """The figures of a suite: one row per new batch × check (× field). A batch without rows is examined 0.
+
+    A record that its source marks as deleted has a key and nothing else to judge.
+    """
     if suite.source != "feeds":
         return list(_figures(connection, f"from {suite.source}", list(measures(suite, None))))
     only_mapped = {c.rule for c in suite.checks if c.only_mapped}
@@ -121,7 +127,8 @@ def measure(connection: duckdb.DuckDBPyConnection, suite: Suite) -> list[dict[st
         person = "left join current_person p using (identity_id)" if contract.subject else ""
         rows = (
             f"select b.organisation, b.feed, b.batch_id, l.*{', p.person_id as _person_id, p.method as _method' if person else ''} "
-            f"from lake.\"{feed}\" l join batch b on b.batch_id = l._batch and b.feed = '{feed}' {person}"
+            f"from lake.\"{feed}\" l join batch b on b.batch_id = l._batch and b.feed = '{feed}' {person} "
+            "where not coalesce(l._deleted, false)"
         )
         found = list(_figures(connection, rows, wanted))
         seen = {f["batch_id"] for f in found}

@@ -53,7 +53,7 @@ def age(delivered_on: str, load_no: str) -> str:
 
 def view(connection: duckdb.DuckDBPyConnection, settings: Settings, namespace: str, name: str) -> str:
     """Show an Iceberg table as it is now; returns how to name it."""
-    schema = lake.raw_schema(contract(name)) if namespace == lake.RAW else lake.lake_tables()[name]
+    schema = lake.SUPPORT.get(name) or (lake.raw_schema if namespace == lake.RAW else lake.lake_schema)(contract(name))
     table = lake.table(settings, namespace, name, schema)
     connection.execute(f"create schema if not exists {namespace}")
     if table.current_snapshot() is None:
@@ -124,7 +124,6 @@ def observe(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 def _set_aside(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: str, answers: str) -> None:
     """Point at the values of a feed's accepted rows that were set aside or repaired."""
     described, raw = contract(feed), view(connection, settings, lake.RAW, feed)
-    clean = view(connection, settings, lake.LAKE, feed)
     new = f"(select batch_id from batch where is_new and feed = {quoted(feed)})"
     said = f"list_filter(string_split(_verdicts, '|'), v -> split_part(v, ':', 2) not in ({', '.join(map(quoted, HARMLESS_WORDS))}))"
     connection.execute(
@@ -148,6 +147,7 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: 
         ({"field": f, "code": c, "reason_zh": zh, "severity": severity} for f, c, zh, severity in wanted),
         pa.schema([(n, pa.string()) for n in ("field", "code", "reason_zh", "severity")]),
     )
+    clean = view(connection, settings, lake.LAKE, feed)
     identifying = ", ".join(quoted(f.name) for f in described.fields if f.sealed) or "''"
     place = "_batch, _file, _row, _part"
     connection.execute(

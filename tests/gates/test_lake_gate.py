@@ -35,6 +35,7 @@ def bad_deliveries() -> dict[str, tuple[list[dict[str, Any]], dict[str, Any]]]:
         "lake.books.balanced": (fit_rows(), {"rows_read": 70}),
         "lake.books.arrived_in_lake": (fit_rows(), {"rows_accepted": 61, "rows_read": 61}),
         "lake.books.some_rows": ([], {"quarantined": 1}),
+        "lake.books.deleted": (fit_rows(29) + [fit_row(n, _deleted=True) for n in range(29, 60)], {}),
         QUARANTINED: (fit_rows(), {"quarantined": 16}),
         "lake.books.quarantined_notice": (fit_rows(), {"quarantined": 4}),
         "lake.files.rejected": ([], {"status": "rejected"}),
@@ -57,7 +58,8 @@ def bad_deliveries() -> dict[str, tuple[list[dict[str, Any]], dict[str, Any]]]:
 
 
 def test_every_rule_of_the_lake_suites_passes_a_good_delivery_and_fails_its_bad_one(settings: Settings, deliver: Deliver) -> None:
-    deliver(fit_rows(500, survey_no="q", fit_value_ng_ml=10), organisation="GOOD")
+    optional = {"age_years": 60, "kit_no": "k", "entered_by_code": "e", "entered_date": date(2025, 5, 30)}
+    deliver(fit_rows(500, survey_no="q", fit_value_ng_ml=10, **optional), organisation="GOOD")
     bad = {rule: f"BAD{n:02d}" for n, rule in enumerate(bad_deliveries())}
     for rule, (rows, how) in bad_deliveries().items():
         deliver(rows, organisation=bad[rule], **how)
@@ -201,3 +203,17 @@ def test_nothing_new_is_nothing_examined_and_costs_no_great_expectations(setting
     outcome = run_checkpoint(settings, "lake", "run-1")
 
     assert (outcome.examined, outcome.ok, outcome.held) == (0, True, [])
+
+
+def test_a_table_whose_rows_hold_no_record_of_the_feed_is_no_empty_delivery(settings: Settings, deliver: Deliver) -> None:
+    deliver([], organisation="NONE", rows_delivered=40, rows_without_record=40)
+    deliver([], organisation="EMPTY", rows_delivered=0, rows_without_record=0)
+    held = run_checkpoint(settings, "lake", "run-1").held
+    assert [(h["organisation"], h["rule"]) for h in held] == [("EMPTY", "lake.books.some_rows")]
+
+
+def test_a_deleted_record_is_asked_for_nothing_but_its_key(settings: Settings, deliver: Deliver) -> None:
+    bare = {"record_key": "k1", "identity_id": None, "_deleted": True}
+    deliver([*fit_rows(), bare])
+    outcome = run_checkpoint(settings, "lake", "run-1")
+    assert outcome.held == [] and outcome.ok
