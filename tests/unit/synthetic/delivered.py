@@ -37,8 +37,15 @@ class Delivered:
         return self.organisation, self.feed, self.delivered_on, self.path.name
 
     @cached_property
+    def described(self) -> FeedMapping:
+        """What the mapping says of the feed, columns of other tables and made columns included."""
+        return load_mapping(self.organisation).with_defaults(self.feed)
+
+    @cached_property
     def mapping(self) -> FeedMapping:
-        return load_mapping(self.organisation).resolved(self.feed)
+        """What the mapping says of the fields that stand in this file, one record a row."""
+        here = {name: column for name, column in self.described.columns.items() if column.source in self.columns}
+        return self.described.model_copy(update={"columns": here})
 
     @property
     def contract(self) -> Contract:
@@ -56,18 +63,18 @@ class Delivered:
                 return [list(found[0]), *(list(row.values()) for row in found)]
             case ".xlsx":
                 book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-                sheet = book.get_sheet_by_name(self.mapping.sheet) if self.mapping.sheet else book.get_sheet_by_index(0)
+                sheet = book.get_sheet_by_name(self.described.sheet) if self.described.sheet else book.get_sheet_by_index(0)
                 return [[None if cell == "" else str(cell) for cell in row] for row in sheet.to_python(skip_empty_area=False)]
             case ".zip":
                 with zipfile.ZipFile(io.BytesIO(content)) as archive:
                     content = archive.read(archive.namelist()[0])
-        encoding = self.mapping.encoding or "utf-8"
+        encoding = self.described.encoding or "utf-8"
         try:
             text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
         except UnicodeDecodeError:
             self.declared = False
             text = content.decode("utf-8")
-        return [[cell or None for cell in row] for row in csv.reader(io.StringIO(text), delimiter=self.mapping.delimiter)]
+        return [[cell or None for cell in row] for row in csv.reader(io.StringIO(text), delimiter=self.described.delimiter)]
 
     @property
     def is_resent(self) -> bool:
@@ -103,7 +110,8 @@ class Delivered:
 
 def _feeds_written_as(name: str, organisation: str, folder: str) -> list[str]:
     """The feed whose records a file holds row by row; none for a table that is only joined to others."""
-    planned = organisations()[organisation]["feeds"]
+    plan = organisations()[organisation]
+    planned = {feed: spec for feed, spec in plan["feeds"].items() if feed not in plan.get("beside", ())}
     there = [feed for feed in load_mapping(organisation).feeds_in_folder(folder) if feed in planned]
     named = [feed for feed in there if name.startswith(planned[feed]["file"].partition("{date}")[0])]
     return there if len(there) == 1 else named[:1]
