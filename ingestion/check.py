@@ -110,6 +110,11 @@ class Verdicts:
     fields: np.ndarray
     reasons: np.ndarray
 
+    def pairs(self) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """The (field, reason) pairs there are, and which of them each verdict is."""
+        found, place = np.unique((self.fields.astype(np.int64) << 16) + self.reasons, return_inverse=True)
+        return [(pair >> 16, pair & 0xFFFF) for pair in found.tolist()], place
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -169,9 +174,9 @@ class Checked:
     def verdict_texts(self) -> pa.Array:
         """Per row `field:reason|field:reason`, null where nothing was said."""
         v = self.verdicts
-        names = np.array([*self.field_names, ""], object)
-        said = pa.array([f"{names[f]}:{self.words[r]}" for f, r in _pairs(v.fields, v.reasons)], pa.string())
-        which = _pair_place(v.fields, v.reasons)
+        pairs, which = v.pairs()
+        names = [*self.field_names, ""]
+        said = pa.array([f"{names[f]}:{self.words[r]}" for f, r in pairs], pa.string())
         if not len(v.rows):
             return pa.nulls(len(self), pa.string())
         rows, starts = np.unique(v.rows, return_index=True)
@@ -180,15 +185,6 @@ class Checked:
         place = np.full(len(self), -1, np.int64)
         place[rows] = np.arange(len(rows))
         return joined.take(pa.array(place, mask=place < 0))
-
-
-def _pairs(a: np.ndarray, b: np.ndarray) -> list[tuple[int, int]]:
-    found = np.unique(a.astype(np.int64) * (1 << 16) + b)
-    return [(int(x >> 16), int(x & 0xFFFF)) for x in found]
-
-
-def _pair_place(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.unique(a.astype(np.int64) * (1 << 16) + b, return_inverse=True)[1]
 
 
 def clean_texts(texts: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
@@ -226,7 +222,7 @@ def check(connection: duckdb.DuckDBPyConnection, compiled: Compiled, records: pa
 def _judged(
     connection: duckdb.DuckDBPyConnection, check: FieldCheck, columns: dict[str, Encoded], clean: dict[str, pa.Array], n: int, words: Words
 ) -> Judged:
-    if check.sql is None:
+    if check.judge is None:
         reason = words.number("missing_required") if check.field.required else NOTHING
         value = pa.nulls(1, arrow_type(check.field.type))
         nothing = pa.nulls(1, pa.string())
@@ -242,7 +238,7 @@ def _judged(
     part = {c: one(said[c]) for c in said.column_names}
     return Judged(
         check.field, place, part["v"], words.numbers(part["r"]), texts.is_null().to_numpy(zero_copy_only=False),
-        part.get("c"), part.get("p"), part.get("l"), part.get("o"), {k: part[k] for k in "bs" if k in part},
+        part.get("comparator"), part.get("number"), part.get("lake"), part.get("kept"), {k: part[k] for k in "bs" if k in part},
     )  # fmt: skip
 
 

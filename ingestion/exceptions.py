@@ -1,9 +1,13 @@
 """What was not taken as it stands: pointers to quarantined rows, answers with their verdicts, and counts for the books.
 
-Only rows about which something was said are looked at; values are shown as far as they can name nobody.
+Only rows about which something was said are looked at. What a chunk gives still holds values as they came (`Exceptions`); `quarantine` and
+`form_answer` turn them, once for an organisation, into rows that name nobody.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -13,68 +17,66 @@ import pyarrow.compute as pc
 from ingestion import lake
 from ingestion.check import Checked
 from ingestion.contracts import Contract, Field
-from ingestion.encoded import one
+from ingestion.encoded import encode, one, spread, written
 from ingestion.field_qc import outcome, quoted
 from ingestion.lake_rows import as_text
 from ingestion.mappings import FeedMapping
-from ingestion.raw_zone import MASKED, Origin, delivered_column, origin_table, safe_text, value_class
+from ingestion.raw_zone import MASKED, Origin, delivered_column, lineage, safe_text, value_class
 from ingestion.text import scrub
 
-LINEAGE = "o._source, o._organisation, o._batch, o._delivered_on, o._file"
 # The key of a quarantined row is told where it looks like one: a row whose cells have shifted may have anything there.
 OPEN_KEY = "[\\x21-\\x7e]*"
 Counts = dict[int, dict[tuple[str, str], int]]
 
 
-def exceptions(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    mapping: FeedMapping,
-    origins: list[Origin],
-    records: pa.Table,
-    checked: Checked,
-    keys: pa.Array,
-) -> tuple[pa.Table, pa.Table, Counts]:
-    """Quarantine pointers, answers not accepted as they stand, and how often each (field, reason) occurred in each file.
+@dataclass(frozen=True)
+class Exceptions:
+    """What is to be said of a chunk, with values as they came: nothing of it may be stored as it is.
 
-    keys  the key of each row's record
+    quarantined  a row a reason: columns of the quarantine, but for `value_class`, with `raw_value` and `known_class`
+    answers      a row an answer: columns of form_answer
+    counts       how often each (field, reason) occurred by `_file_no`
     """
+
+    quarantined: pa.Table | None
+    answers: pa.Table | None
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class _Meanings:
+    """What the (field, reason) pairs of a chunk mean, in their order; `of_verdict` says which pair a verdict is."""
+
+    of_verdict: np.ndarray
+    pairs: list[tuple[int, int]]
+    severity: pa.Array
+    outcome: pa.Array
+    reason_zh: pa.Array
+
+    @property
+    def counts_against(self) -> np.ndarray:
+        """Pairs that a quarantined row is pointed at for."""
+        return ~np.isin(self.outcome.to_numpy(zero_copy_only=False), ("kept", "translated"))
+
+
+def exceptions(contract: Contract, mapping: FeedMapping, origins: list[Origin], records: pa.Table, checked: Checked, keys: pa.Array) -> Exceptions:
+    """Everything that is to be said of a chunk. `keys` are the keys of its rows' records."""
     said = checked.verdicts
     if not len(said.rows):
-        return lake.SUPPORT["quarantine"].empty_table(), lake.SUPPORT["form_answer"].empty_table(), {}
+        return Exceptions(None, None, {})
     file_no = one(records["_file_no"]).to_numpy()
-    names = checked.field_names
-    counts = _counts(checked, file_no)
-    rows = np.unique(said.rows)
-    at = pa.array(rows)
-    connection.register(
-        "concerned",
-        pa.table(
-            {
-                "place": at,
-                "_row": one(records["_row"]).take(at),
-                "_part": one(records["_part"]).take(at),
-                "_file_no": pa.array(file_no[rows]),
-                "is_accepted": pa.array(checked.ok[rows]),
-                "record_key": keys.take(at),
-            }
-        ),
-    )
-    connection.register("origin", origin_table(origins))
-    connection.register("meaning", _meanings(contract.feed, sorted({key for of_file in counts.values() for key in of_file})))
-    answered = _answered(contract, mapping, checked)
-    bad = np.flatnonzero(~checked.ok)
-    quarantine = lake.SUPPORT["quarantine"].empty_table()
-    if len(bad):
-        of_bad = ~checked.ok[said.rows]
-        connection.register("verdict", _verdict_table(checked, of_bad, names))
-        connection.register("told", _told(checked, answered, of_bad))
-        quarantine = connection.execute(_quarantine_sql(contract)).to_arrow_table()
-    connection.register("answer", _answers(contract, checked, answered, bad))
-    answers = connection.execute(_answer_sql(contract)).to_arrow_table()
-    for relation in ("concerned", "origin", "meaning", "verdict", "told", "answer"):
-        connection.unregister(relation)
-    return quarantine, answers, counts
+    meanings = _meanings(contract.feed, checked)
+    columns = tuple(checked.columns)
+    open_fields = [(f, delivered_column(mapping, f, columns)) for f in contract.fields if not f.sealed and not f.derivation]
+    answered = [(f, c) for f, c in open_fields if c is not None]
+
+    def place(rows: np.ndarray) -> dict[str, pa.Array]:
+        at = pa.array(rows)
+        found = lineage(origins, file_no[rows]) | {c: one(records[c]).take(at) for c in ("_row", "_part")}
+        return found | {"feed": written(pa.array([contract.feed]), np.zeros(len(rows), np.int32)), "record_key": keys.take(at)}
+
+    quarantined = None if checked.ok.all() else _quarantined(contract, checked, meanings, answered, place)
+    return Exceptions(quarantined, _answers(checked, meanings, answered, place), _counts(checked, file_no))
 
 
 def _counts(checked: Checked, file_no: np.ndarray) -> Counts:
@@ -88,114 +90,135 @@ def _counts(checked: Checked, file_no: np.ndarray) -> Counts:
     return counts
 
 
-def _meanings(feed: str, found: list[tuple[str, str]]) -> pa.Table:
-    """What each field:reason of a chunk means: severity, outcome, Chinese name."""
-    rows = []
-    for f, code in found:
-        severity, result, label = outcome(feed, f or None, code)
-        rows.append({"field": f, "code": code, "severity": severity, "outcome": result, "reason_zh": label})
-    schema = pa.schema([(n, pa.string()) for n in ("field", "code", "severity", "outcome", "reason_zh")])
-    return pa.Table.from_pylist(rows, schema=schema)
+def _meanings(feed: str, checked: Checked) -> _Meanings:
+    said, names = checked.verdicts, checked.field_names
+    pairs, of_verdict = said.pairs()
+    told = [outcome(feed, names[f] if f >= 0 else None, checked.words[r]) for f, r in pairs]
+    severity, result, label = (pa.array(list(c), pa.string()) for c in zip(*told, strict=True))
+    return _Meanings(of_verdict, pairs, severity, result, label)
 
 
-def _verdict_table(checked: Checked, which: np.ndarray, names: list[str]) -> pa.Table:
-    said = checked.verdicts
-    fields = np.where(said.fields[which] < 0, len(names), said.fields[which])
+def _quarantined(
+    contract: Contract,
+    checked: Checked,
+    meanings: _Meanings,
+    answered: list[tuple[Field, str]],
+    place: Callable[[np.ndarray], dict[str, pa.Array]],
+) -> pa.Table:
+    """Why rows are quarantined: a row and a reason, with the cell as it came where it may be looked at."""
+    said, names = checked.verdicts, checked.field_names
+    which = np.flatnonzero(~checked.ok[said.rows] & meanings.counts_against[meanings.of_verdict])
+    rows, fields, pair = said.rows[which], said.fields[which], meanings.of_verdict[which]
+    known = pa.array([*("identifying" if checked.fields[f].field.sealed else None for f in names), "row"], pa.string())
+    column_of = {f.name: c for f, c in answered}
+    cells = pa.nulls(len(rows), pa.string())
+    for number in np.unique(fields):
+        column = column_of.get(names[number]) if number >= 0 else None
+        if column is not None:
+            of_field = fields == number
+            cells = pc.replace_with_mask(cells, pa.array(of_field), checked.columns[column].at(rows[of_field]))
     return pa.table(
-        {
-            "place": pa.array(said.rows[which]),
-            "field": pa.array([*names, ""], pa.string()).take(pa.array(fields)),
-            "code": pa.array(checked.words, pa.string()).take(pa.array(said.reasons[which])),
+        place(rows)
+        | {
+            "field": pa.array([*names, None], pa.string()).take(pa.array(np.where(fields < 0, len(names), fields))),
+            "reason_code": pa.array(checked.words, pa.string()).take(pa.array(said.reasons[which])),
+            "reason_zh": meanings.reason_zh.take(pa.array(pair)),
+            "severity": meanings.severity.take(pa.array(pair)),
+            "known_class": known.take(pa.array(np.where(fields < 0, len(names), fields))),
+            "raw_value": cells,
         }
     )
 
 
-def _answered(contract: Contract, mapping: FeedMapping, checked: Checked) -> list[tuple[Field, str]]:
-    """Open fields with their delivered columns: the fields whose answers may be shown."""
-    columns = tuple(checked.columns)
-    found = [(f, delivered_column(mapping, f, columns)) for f in contract.fields if not f.sealed and not f.derivation]
-    return [(f, c) for f, c in found if c is not None]
-
-
-def _told(checked: Checked, answered: list[tuple[Field, str]], which: np.ndarray) -> pa.Table:
-    """The delivered cells that the verdicts are about, where they may be looked at."""
-    said, parts = checked.verdicts, []
+def _answers(
+    checked: Checked, meanings: _Meanings, answered: list[tuple[Field, str]], place: Callable[[np.ndarray], dict[str, pa.Array]]
+) -> pa.Table | None:
+    """Answers that were judged, and all answers of quarantined rows: cell, standardised value, comparator, reason."""
+    said, parts, all_rows = checked.verdicts, [], []
+    bad = np.flatnonzero(~checked.ok)
     number_of = {f: i for i, f in enumerate(checked.field_names)}
+    rank = np.argsort(np.argsort(np.array([checked.words[r] for _, r in meanings.pairs], object), kind="stable"))
+    by_field = np.argsort(said.fields, kind="stable")
+    starts = np.searchsorted(said.fields[by_field], np.arange(len(number_of) + 1))
     for f, column in answered:
-        rows = np.unique(said.rows[which & (said.fields == number_of[f.name])])
-        if len(rows):
-            parts.append(pa.table({"place": pa.array(rows), "field": pa.array([f.name] * len(rows)), "raw_value": checked.columns[column].at(rows)}))
-    schema = pa.schema([("place", pa.int64()), ("field", pa.string()), ("raw_value", pa.string())])
-    return pa.concat_tables(parts) if parts else schema.empty_table()
-
-
-def _quarantine_sql(contract: Contract) -> str:
-    identifying = ", ".join(quoted(f.name) for f in contract.fields if f.sealed) or "''"
-    open_key = f"regexp_full_match(r.record_key, {quoted(OPEN_KEY)}) and not {scrub.is_id_number('r.record_key')}"
-    return f"""
-        select {LINEAGE}, r._row, r._part, {quoted(contract.feed)} as feed, case when {open_key} then r.record_key end as record_key,
-            nullif(v.field, '') as field, v.code as reason_code, m.reason_zh, m.severity,
-            case
-                when v.field = '' then 'row' when v.field in ({identifying}) then 'identifying' else {value_class("s.raw_value")}
-            end as value_class
-        from verdict as v inner join meaning as m on m.code = v.code and m.field = v.field
-        inner join concerned as r on r.place = v.place inner join origin as o on o._file_no = r._file_no
-        left join told as s on s.place = v.place and s.field = v.field
-        where m.outcome not in ('kept', 'translated')
-        order by v.place, v.field, v.code
-    """
-
-
-def _answers(contract: Contract, checked: Checked, answered: list[tuple[Field, str]], bad: np.ndarray) -> pa.Table:
-    """Answers that were judged, and all answers of quarantined rows: delivered text, standardised value, comparator, reason."""
-    said, parts = checked.verdicts, []
-    number_of = {f: i for i, f in enumerate(checked.field_names)}
-    for f, column in answered:
-        of_field = said.fields == number_of[f.name]
-        judged_rows, first = _first_by_name(said.rows[of_field], said.reasons[of_field], checked.words)
+        of_field = by_field[starts[number_of[f.name]] : starts[number_of[f.name] + 1]]
+        judged_rows, first = _first(said.rows[of_field], rank[meanings.of_verdict[of_field]], meanings.of_verdict[of_field])
         rows = np.union1d(judged_rows, bad)
         if not len(rows):
             continue
-        reason = np.full(len(rows), -1, np.int64)
-        reason[np.searchsorted(rows, judged_rows)] = first
-        texts = checked.columns[column].at(rows)
-        wanted = pc.not_equal(pc.utf8_trim(texts, characters=" "), "")
+        pair = np.full(len(rows), -1, np.int64)
+        pair[np.searchsorted(rows, judged_rows)] = first
+        cells = checked.columns[column].at(rows)
+        told = pc.fill_null(pc.not_equal(pc.utf8_trim(cells, characters=" "), ""), False).to_numpy(zero_copy_only=False)
+        if not told.all():
+            rows, pair, cells = rows[told], pair[told], cells.filter(pa.array(told))
         judged = checked.fields[f.name]
-        place = pa.array(rows if judged.place is None else judged.place[rows])
-        part = {
-            "place": pa.array(rows),
-            "field": pa.array([f.name]).take(pa.array(np.zeros(len(rows), np.int64))),
-            "raw_value": texts,
-            "standard_value": as_text(judged.value.take(place)),
-            "comparator": judged.comparator.take(place) if f.comparator else pa.nulls(len(rows), pa.string()),
-            "code": pa.array(checked.words, pa.string()).take(pa.array(reason, mask=reason < 0)),
-        }
-        parts.append(pa.table(part).filter(pc.fill_null(wanted, False)))
-    if parts:
-        return pa.concat_tables(parts)
-    texts = ("field", "raw_value", "standard_value", "comparator", "code")
-    return pa.schema([("place", pa.int64()), *((c, pa.string()) for c in texts)]).empty_table()
+        at = pa.array(rows if judged.place is None else judged.place[rows])
+        accepted = checked.ok[rows]
+        which = pa.array(pair, mask=pair < 0)
+        meant = pc.if_else(pa.array(accepted), pc.fill_null(meanings.outcome.take(which), "kept"), "quarantined")
+        all_rows.append(rows)
+        parts.append(
+            pa.table(
+                {
+                    "field": written(pa.array([f.name]), np.zeros(len(rows), np.int32)),
+                    "raw_value": cells,
+                    "standard_value": pc.if_else(pa.array(accepted), as_text(judged.value.take(at)), pa.scalar(None, pa.string())),
+                    "comparator": judged.comparator.take(at) if f.comparator else pa.nulls(len(rows), pa.string()),
+                    "verdict": meant,
+                    "reason_code": pa.array([checked.words[r] for _, r in meanings.pairs], pa.string()).take(which),
+                    "reason_zh": meanings.reason_zh.take(which),
+                    "is_row_accepted": pa.array(accepted),
+                }
+            )
+        )
+    if not parts:
+        return None
+    rows = np.concatenate(all_rows)
+    order = np.argsort(rows, kind="stable")
+    found = place(rows[order])
+    found["record_key"] = pc.if_else(pa.array(checked.ok[rows[order]]), found["record_key"], pa.scalar(None, pa.string()))
+    answers = pa.concat_tables(parts).unify_dictionaries().combine_chunks().take(pa.array(order))
+    return pa.table(found | {c: one(answers[c]) for c in answers.column_names})
 
 
-def _first_by_name(rows: np.ndarray, reasons: np.ndarray, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Per row the reason that comes first in the alphabet."""
-    rank = np.argsort(np.argsort(np.array(words)))
-    order = np.lexsort((rank[reasons], rows))
-    first = np.unique(rows[order], return_index=True)[1]
-    return rows[order][first], reasons[order][first]
+def _first(rows: np.ndarray, rank: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per row the pair whose reason comes first in the alphabet."""
+    order = np.lexsort((rank, rows))
+    distinct, first = np.unique(rows[order], return_index=True)
+    return distinct, pair[order][first]
 
 
-def _answer_sql(contract: Contract) -> str:
-    return f"""
-        select {LINEAGE}, r._row, r._part, {quoted(contract.feed)} as feed, case when r.is_accepted then r.record_key end as record_key, a.field,
-            {safe_text("a.raw_value")} as raw_value,
-            case when r.is_accepted then {safe_standard("a.standard_value")} end as standard_value, a.comparator,
-            case when not r.is_accepted then 'quarantined' else coalesce(m.outcome, 'kept') end as verdict,
-            a.code as reason_code, m.reason_zh, r.is_accepted as is_row_accepted
-        from answer as a inner join concerned as r on r.place = a.place inner join origin as o on o._file_no = r._file_no
-        left join meaning as m on m.code = a.code and m.field = a.field
-        order by a.place, a.field
-    """
+def quarantine(connection: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table:
+    """Rows of the quarantine: values by their class alone, keys where they look like keys."""
+    is_open = f"regexp_full_match(t, {quoted(OPEN_KEY)}) and not {scrub.is_id_number('t')}"
+    told_class = _by_text(connection, found["raw_value"], value_class("t"))
+    return lake.conform(
+        found.append_column("value_class", pc.coalesce(found["known_class"], told_class)).set_column(
+            found.column_names.index("record_key"),
+            "record_key",
+            _by_text(connection, found["record_key"], f"case when {is_open} then t end"),
+        ),
+        lake.SUPPORT["quarantine"],
+    )
+
+
+def form_answer(connection: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table:
+    """Rows of form_answer: raw texts and standardised values as far as they may be shown."""
+    for column, expression in (("raw_value", safe_text("t")), ("standard_value", safe_standard("t"))):
+        found = found.set_column(found.column_names.index(column), column, _by_text(connection, found[column], expression))
+    return lake.conform(found, lake.SUPPORT["form_answer"])
+
+
+def _by_text(connection: duckdb.DuckDBPyConnection, column: pa.ChunkedArray, expression: str) -> pa.Array:
+    """An SQL expression over the texts `t` of a column, worked out once for each."""
+    texts = encode(column)
+    connection.register("texts", pa.table({"t": texts.texts}))
+    said = one(connection.execute(f"select {expression} as said from texts").to_arrow_table()["said"])
+    connection.unregister("texts")
+    if len(said) != len(texts.texts):
+        raise RuntimeError(f"{len(texts.texts)} texts came back as {len(said)}; nothing was stored")
+    return spread(said, texts.place)
 
 
 def safe_standard(text: str) -> str:

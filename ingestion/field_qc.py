@@ -8,7 +8,7 @@ and the row stays. What a reason means and what it costs stands in `contracts/re
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -154,7 +154,7 @@ def _sql_type(field: Field) -> str:
 
 def _parsed(field: Field, mapping: ColumnMapping, feed: FeedMapping) -> str:
     """The quick reading of a text: what a clean value gives; null where a closer look is needed."""
-    text = name(f"t:{field.name}")
+    text = "t"
     if field.is_numeric:
         return f"try_cast({text} as decimal(18, 6))"
     if field.type == "date":
@@ -176,13 +176,13 @@ def _parsed(field: Field, mapping: ColumnMapping, feed: FeedMapping) -> str:
 
 
 def _number_parts(field: Field) -> str:
-    text = f"translate({name(f't:{field.name}')}, {quoted(FULL_WIDTH)}, {quoted(HALF_WIDTH)})"
+    text = f"translate(t, {quoted(FULL_WIDTH)}, {quoted(HALF_WIDTH)})"
     return f"regexp_extract({text}, {quoted(NUMBER)}, ['pre', 'num', 'post', 'tail'])"
 
 
 def _number(field: Field, mapping: ColumnMapping) -> str:
     """The number in a text, in the contract's unit; a whole number stays one when its unit is converted."""
-    parsed, match = name(f"p:{field.name}"), name(f"n:{field.name}")
+    parsed, match = "p", "n"
     value = f"case when {parsed} is not null then {parsed} when {match} is not null then try_cast({match}.num as decimal(18, 6)) end"
     if (mapping.factor, mapping.offset) == (1.0, 0.0):
         return value
@@ -192,7 +192,7 @@ def _number(field: Field, mapping: ColumnMapping) -> str:
 
 def _in_order(field: Field, mapping: ColumnMapping) -> str | None:
     """A condition that most values meet and that leaves nothing to be said, so that the closer look is spared them."""
-    text, parsed, number = name(f"t:{field.name}"), name(f"p:{field.name}"), name(f"q:{field.name}")
+    text, parsed, number = "t", "p", "q"
     if field.is_numeric:
         if field.minimum is None or field.maximum is None or field.repair:
             return None
@@ -208,7 +208,7 @@ def _in_order(field: Field, mapping: ColumnMapping) -> str | None:
 
 def _reason(field: Field, mapping: ColumnMapping, *, synthetic: bool, is_form: bool) -> str:
     """The reason of a field's value, null where it stands as it is, by its text alone."""
-    text, parsed, match, value = (name(f"{stage}:{field.name}") for stage in ("t", "p", "n", "q"))
+    text, parsed, match, value = "t", "p", "n", "q"
     branches: list[tuple[str, str]] = []
     if condition := _in_order(field, mapping):
         branches.append((condition, ""))
@@ -238,7 +238,7 @@ def _reason(field: Field, mapping: ColumnMapping, *, synthetic: bool, is_form: b
         branches.append((f"{parsed} > date '2100-12-31'", "out_of_range"))
     else:
         if field.format == "cn_resident_id":
-            return f"case when {text} is null then null else {id_number.verdict(parsed, synthetic=synthetic)} end"
+            return f"case when {text} is null then null else {id_number.verdict(parsed, 'born', 'digit', synthetic=synthetic)} end"
         if field.format == "cn_mobile":
             branches.append((f"not regexp_full_match({parsed}, '1[3-9][0-9]{{9}}')", "phone_format"))
         if field.primary_key and field.in_lake:
@@ -266,9 +266,9 @@ def _reason(field: Field, mapping: ColumnMapping, *, synthetic: bool, is_form: b
 
 def _value(field: Field) -> str:
     """The standardised value: null where the reason sets it aside."""
-    reason, value = name(f"r:{field.name}"), name(f"p:{field.name}")
+    reason, value = "r", "p"
     if field.is_numeric:
-        value = name(f"q:{field.name}")
+        value = "q"
         if field.repair:
             condition, change, _ = REPAIRS[field.repair]
             value = f"case when {value} {condition} then {value} {change} else {value} end"
@@ -281,53 +281,50 @@ def _lake_value(checked: Contract, field: Field) -> str | None:
     """The value as it may stand in the lake, by itself: a text that looks like a person is masked. None where the value stands as it is."""
     if field.type != "string" or field.code_list or field.primary_key or not field.in_lake or field.classification == "free_text":
         return None
-    value = name(f"v:{field.name}")
-    return f"case when {judge_of_person(checked, field)(value)} then {quoted(scrub.MASKED_CELL)} else {value} end"
-
-
-def judge_of_person(checked: Contract, field: Field) -> Callable[..., str]:
-    """What tells a person's number from a text of this field: serial numbers may look like a phone."""
-    return scrub.is_id_number if field.name.endswith("_no") or not checked.subject else scrub.looks_like_a_person
+    # a serial number may look like a phone
+    judge = scrub.is_id_number if field.name.endswith("_no") or not checked.subject else scrub.looks_like_a_person
+    return f"case when {judge('v')} then {quoted(scrub.MASKED_CELL)} else v end"
 
 
 def field_sql(checked: Contract, field: Field, mapping: ColumnMapping, feed: FeedMapping, *, synthetic: bool) -> str:
     """What is said of each text of a field, from a relation `texts` with the cleaned texts `t`, in their order.
 
-    v  standardised value     r  reason, null where there is none    c  comparator (where the contract keeps it)
-    p  number as read, before it was set aside                       l  value as it may stand in the lake (where it may need a mask)
-    o  text as it may stand in the lake (where the contract keeps it)  b, s  birth date and sex inside a valid ID number
+    v, r          standardised value and reason, null where there is none
+    comparator    number      where the contract keeps it; a number as read, before it was set aside
+    lake, kept    value as it may stand in the lake, where it may need a mask; text as it may stand there, where the contract keeps it
+    b, s          birth date and sex inside a valid ID number
+
+    The field's name is not in it, so that fields judged alike share their statement.
     """
-    f = field.name
-    stages = [f"select t as {name(f't:{f}')} from texts", f"{_parsed(field, mapping, feed)} as {name(f'p:{f}')}"]
+    stages = [_parsed(field, mapping, feed) + " as p"]
     if field.is_numeric:
-        closer = f"case when {name(f'p:{f}')} is null and {name(f't:{f}')} is not null then {_number_parts(field)} end"
-        stages += [f"{closer} as {name(f'n:{f}')}", f"{_number(field, mapping)} as {name(f'q:{f}')}"]
-    stages.append(f"{_reason(field, mapping, synthetic=synthetic, is_form=checked.is_form)} as {name(f'r:{f}')}")
-    stages.append(f"{_value(field)} as {name(f'v:{f}')}")
-    outputs = {"v": name(f"v:{f}"), "r": name(f"r:{f}")}
+        stages += [f"case when p is null and t is not null then {_number_parts(field)} end as n", f"{_number(field, mapping)} as q"]
+    if field.format == "cn_resident_id" or field.subject == "id_card_no":
+        stages.append(f"{id_number.birth_date('p')} as born, {id_number.check_digit('p')} as digit")
+    stages.append(f"{_reason(field, mapping, synthetic=synthetic, is_form=checked.is_form)} as r")
+    stages.append(f"{_value(field)} as v")
+    outputs = {"v": "v", "r": "r"}
     if field.comparator:
-        match = name(f"n:{f}")
-        outputs["c"] = f"case when {name(f'r:{f}')} = 'comparator' then coalesce(nullif({match}.pre, ''), nullif({match}.post, '')) end"
+        outputs["comparator"] = "case when r = 'comparator' then coalesce(nullif(n.pre, ''), nullif(n.post, '')) end"
     if field.is_numeric:
-        outputs["p"] = f"try_cast({name(f'q:{f}')} as {_sql_type(field)})"
+        outputs["number"] = f"try_cast(q as {_sql_type(field)})"
     if lake_value := _lake_value(checked, field):
-        outputs["l"] = lake_value
+        outputs["lake"] = lake_value
     if field.keep_text:
-        text = name(f"t:{f}")
-        outputs["o"] = f"case when {scrub.looks_like_a_person(text)} then {quoted(scrub.MASKED_CELL)} else {text} end"
+        outputs["kept"] = f"case when {scrub.looks_like_a_person('t')} then {quoted(scrub.MASKED_CELL)} else t end"
     if field.subject == "id_card_no":
-        outputs |= {"b": id_number.birth_date(name(f"v:{f}")), "s": id_number.sex_code(name(f"v:{f}"))}
-    relation = stages[0]
-    for stage in stages[1:]:
-        relation = f"select *, {stage} from ({relation})"
-    return f"select {', '.join(f'{e} as {k}' for k, e in outputs.items())} from ({relation})"
+        outputs |= {"b": "case when v is not null then born end", "s": id_number.sex_code("v")}
+    relation = "texts"
+    for stage in stages:
+        relation = f"(select *, {stage} from {relation})"
+    return f"select {', '.join(f'{e} as {k}' for k, e in outputs.items())} from {relation}"
 
 
-def id_check_sql(parts: dict[str, str]) -> str:
+def id_check_sql(parts: Iterable[str]) -> str:
     """Reason and value of birth date and sex where a valid ID number says otherwise or fills a gap.
 
-    parts  of birth_date and sex_code, those the feed has, by their place in the ID number (b, s): the relation `persons` has, per part, the number's
-           reading (b), the stated value (vb), whether a text was there (tb) and the reason so far (rb); the result vb and rb
+    parts  b (birth date) and s (sex), those the feed has: the relation `persons` has, per part, the number's reading (b), the stated value (vb),
+           whether a text was there (tb) and the reason so far (rb); the result vb and rb
     """
     codes = {"b": "id_birth_mismatch", "s": "id_sex_mismatch"}
     outputs = []
@@ -343,16 +340,16 @@ def id_check_sql(parts: dict[str, str]) -> str:
 REMEMBERED = 5_000
 
 
-class FieldCheck:
-    """The check of one field of a file: what is said of a text is remembered, as the same texts come in every chunk."""
+class Judge:
+    """Says what a statement of `field_sql` says of texts, and remembers it: the same texts come in every chunk, and in many fields."""
 
-    def __init__(self, field: Field, column: str | None, constant: str | None, sql: str | None):
-        self.field, self.column, self.constant, self.sql = field, column, constant, sql
+    def __init__(self, sql: str):
+        self.sql = sql
         self._texts: pa.Array = pa.array([], pa.string())
         self._said: pa.Table | None = None
 
-    def judge(self, connection: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
-        """The columns of `field_sql`, row by row beside the cleaned texts."""
+    def __call__(self, connection: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
+        """The columns of the statement, row by row beside the cleaned texts."""
         if len(texts) > REMEMBERED:
             return self._ask(connection, texts)
         place = pc.index_in(texts, value_set=self._texts)
@@ -372,8 +369,18 @@ class FieldCheck:
         said = connection.execute(self.sql).to_arrow_table().combine_chunks()
         connection.unregister("texts")
         if len(said) != len(texts):
-            raise RuntimeError(f"field {self.field.name}: {len(texts)} texts were judged {len(said)} times; nothing was stored")
+            raise RuntimeError(f"{len(texts)} texts were judged {len(said)} times; nothing was stored")
         return said
+
+
+@dataclass(frozen=True)
+class FieldCheck:
+    """The check of one field of a file: its delivered column or constant, and its judge; without a judge the file says nothing of it."""
+
+    field: Field
+    column: str | None = None
+    constant: str | None = None
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True)
@@ -393,8 +400,10 @@ class Compiled:
     marked: tuple[str, tuple[str, ...]] | None
 
 
-def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, ...], *, synthetic: bool) -> Compiled:
-    """Compile the check of a feed for a file with these delivered columns.
+def compile_check(
+    checked: Contract, mapping: FeedMapping, columns: tuple[str, ...], *, synthetic: bool, judges: dict[str, Judge] | None = None
+) -> Compiled:
+    """Compile the check of a feed for a file with these delivered columns; `judges` are those of earlier files, by their statement.
 
     Raises MissingColumns when the file lacks a column that the mapping names and does not call optional.
     """
@@ -404,14 +413,17 @@ def compile_check(checked: Contract, mapping: FeedMapping, columns: tuple[str, .
         missing.append(mapping.deleted.column)
     if missing:
         raise MissingColumns(missing)
+    judges = {} if judges is None else judges
     checks = []
     for field in checked.fields:
         if field.derivation:
             continue
-        how = used.get(field.name)
-        column = how.source or field.name if how and how.constant is None else None
-        sql = field_sql(checked, field, how, mapping, synthetic=synthetic) if how else None
-        checks.append(FieldCheck(field, column, how.constant if how else None, sql))
+        if (how := used.get(field.name)) is None:
+            checks.append(FieldCheck(field))
+            continue
+        sql = field_sql(checked, field, how, mapping, synthetic=synthetic)
+        column = (how.source or field.name) if how.constant is None else None
+        checks.append(FieldCheck(field, column, how.constant, judges.setdefault(sql, Judge(sql))))
     marked = (mapping.deleted.column, mapping.deleted.values) if mapping.deleted else None
     return Compiled(checked, tuple(checks), columns, mapping.null_values or (), marked)
 

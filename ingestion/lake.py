@@ -15,7 +15,8 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.metadata import TableMetadata
 
 from infra.settings import Settings
 from ingestion.contracts import Contract, contracts
@@ -196,9 +197,21 @@ def append(loaded: Table, batch_id: str, chunks: Iterable[pa.Table]) -> bool:
     return True
 
 
+class _Transaction(Transaction):
+    """The library copies all metadata of a table each time it looks something up in it; here once a change."""
+
+    _known: tuple[object, object, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        if self._known is None or self._known[0] is not self._updates or self._known[1] is not self._table.metadata:
+            self._known = (self._updates, self._table.metadata, super().table_metadata)
+        return self._known[2]
+
+
 def commit_file(loaded: Table, batch_id: str, file: DataFile | None) -> None:
     """Commit a written file of one batch (or of several, ids joined by blanks); None stands for a batch without rows."""
-    with loaded.transaction() as transaction, transaction.update_snapshot(snapshot_properties={"batch_id": batch_id}).fast_append() as append:
+    with _Transaction(loaded) as transaction, transaction.update_snapshot(snapshot_properties={"batch_id": batch_id}).fast_append() as append:
         if file is not None:
             append.append_data_file(file)
 

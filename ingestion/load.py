@@ -24,11 +24,12 @@ import pyarrow.compute as pc
 
 from infra.settings import Settings
 from ingestion import duck, field_qc, lake, ops, raw_zone, sealing, timing
-from ingestion.check import PLACE, Checked, check
+from ingestion.check import PLACE, check
 from ingestion.contracts import Contract, contract, contracts
 from ingestion.encoded import one, written
-from ingestion.exceptions import exceptions
+from ingestion.exceptions import exceptions, form_answer, quarantine
 from ingestion.identity import vault
+from ingestion.identity.subjects import identities
 from ingestion.lake_rows import lake_rows, lake_texts, record_keys
 from ingestion.mappings import FeedMapping, Mapping, UnknownOrganisation, all_mappings, feed_of, load_mapping
 from ingestion.mappings.decisions import decided, decisions_of
@@ -98,12 +99,11 @@ class Books:
     findings: list[str] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
 
-    def add(self, rows: raw_zone.ChunkRows, file_no: int) -> None:
-        accepted, quarantined = rows.accepted.get(file_no, 0), rows.quarantined.get(file_no, 0)
+    def add(self, accepted: int, quarantined: int, counts: dict[tuple[str, str], int]) -> None:
         self.rows_read += accepted + quarantined
         self.accepted += accepted
         self.quarantined += quarantined
-        for key, n in rows.counts.get(file_no, {}).items():
+        for key, n in counts.items():
             self.counts[key] = self.counts.get(key, 0) + n
 
     def reshaped(self, delivered: pa.Table, made: Reshaped) -> None:
@@ -255,7 +255,8 @@ class _FeedLoad:
     connection: duckdb.DuckDBPyConnection
     mapping: Mapping
     files: list[Delivered]
-    quarantine: list[pa.Table] = field(default_factory=list)
+    judges: dict[str, field_qc.Judge]
+    quarantined: list[pa.Table] = field(default_factory=list)
     answers: list[pa.Table] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -273,8 +274,11 @@ class _FeedLoad:
             for f in self.files
         ]
 
-    def chunks(self) -> Iterator[raw_zone.ChunkRows]:
-        """The rows of all files; small files of the same columns share a chunk. Raises FileRejected when a file cannot be read whole."""
+    def chunks(self) -> Iterator[tuple[pa.Table, pa.Table | None]]:
+        """The rows of all files for raw zone and lake; small files of the same columns share a chunk.
+
+        Raises FileRejected when a file cannot be read whole.
+        """
         self.repeats = Repeats()
         days = list(self.batches)
         self.batch_no = np.array([days.index(f.delivered_on) for f in self.files])
@@ -287,9 +291,11 @@ class _FeedLoad:
         if held:
             yield self._chunk(pa.concat_tables(held))
         for file_no, broken in self._broken:
-            rows = raw_zone.broken_rows(self.contract, self.origins[file_no], file_no, broken, self.key)
-            self._enter(rows)
-            yield rows
+            raw, pointers = raw_zone.broken_rows(self.contract, self.origins[file_no], broken, self.key)
+            self.quarantined.append(pointers)
+            codes, times = np.unique([code for _, code, _ in broken], return_counts=True)
+            self.books[file_no].add(0, len(broken), {("", str(code)): int(n) for code, n in zip(codes, times, strict=True)})
+            yield raw, None
 
     def _tables(self) -> Iterator[pa.Table]:
         """The cells of all files' records in turn, with `_row`, `_part`, `_file_no` and `_delivered_on`."""
@@ -303,7 +309,7 @@ class _FeedLoad:
                 _refuse_confusing(opened.columns)
                 columns = reshaper.columns(opened.columns)
                 if columns not in self._compiled:
-                    self._compiled[columns] = field_qc.compile_check(self.contract, m, columns, synthetic=self.mapping.synthetic)
+                    self._compiled[columns] = field_qc.compile_check(self.contract, m, columns, synthetic=self.mapping.synthetic, judges=self.judges)
                 for batch in timing.each("read", opened.batches()):
                     with timing.stage("reshape"):
                         made = reshaper.apply(batch, delivered.delivered_on)
@@ -324,7 +330,7 @@ class _FeedLoad:
             if opened.broken:
                 self._broken.append((file_no, [(b.row, b.code, b.text) for b in opened.broken]))
 
-    def _chunk(self, records: pa.Table) -> raw_zone.ChunkRows:
+    def _chunk(self, records: pa.Table) -> tuple[pa.Table, pa.Table]:
         connection, described, organisation = self.connection, self.contract, self.files[0].organisation
         columns = tuple(c for c in records.column_names if c not in PLACE)
         file_no = one(records["_file_no"]).to_numpy()
@@ -335,7 +341,9 @@ class _FeedLoad:
         identity = known_name = None
         if described.subject:
             with timing.stage("identify"):
-                identity, known_name = self._identified(checked, file_no)
+                batch = written(pa.array([o.batch_id for o in self.origins], pa.string()), file_no)
+                days = one(records["_delivered_on"])
+                identity, known_name = identities(self.settings, connection, organisation, checked, batch, days)
         keep = None if checked.ok.all() else np.flatnonzero(checked.ok)
         with timing.stage("lake rows"):
             keys = record_keys(described, organisation, checked, identity)
@@ -346,43 +354,15 @@ class _FeedLoad:
         with timing.stage("text"):
             kept |= lake_texts(connection, described, checked, keep, known_name)
         with timing.stage("exceptions"):
-            quarantine, answers, counts = exceptions(connection, described, self.feed_mapping, self.origins, records, checked, keys)
+            found = exceptions(described, self.feed_mapping, self.origins, records, checked, keys)
+            self.quarantined += [found.quarantined] if found.quarantined is not None else []
+            self.answers += [found.answers] if found.answers is not None else []
         with timing.stage("raw rows"):
             raw = raw_zone.raw_rows(described, self.feed_mapping, self.origins, records, checked, self.key)
-        per_file = [np.bincount(file_no[which], minlength=len(self.files)) for which in (checked.ok, ~checked.ok)]
-        accepted, quarantined = ({i: int(n) for i, n in enumerate(counted) if n} for counted in per_file)
-        rows = raw_zone.ChunkRows(raw, pa.table(kept), quarantine, answers, accepted, quarantined, counts)
-        self._enter(rows)
-        return rows
-
-    def _identified(self, checked: Checked, file_no: np.ndarray) -> tuple[pa.Array, pa.Array]:
-        """Identity and known name of each row."""
-        batches = pa.array([o.batch_id for o in self.origins], pa.string())
-        days = pa.array([o.delivered_on for o in self.origins], pa.date32())
-        subject = {
-            "_seq": pa.array(np.arange(len(checked))),
-            "_batch": written(batches, file_no),
-            "_delivered_on": written(days, file_no),
-            "_accepted": pa.array(checked.ok),
-            "_deleted": pa.array(checked.deleted),
-        }
-        for f in self.contract.fields:
-            if (f.subject or f.primary_key) and not f.derivation:
-                subject[f.name] = written(checked.fields[f.name].value, checked.fields[f.name].place)
-        self.connection.register("subject_row", pa.table(subject))
-        with vault.opened(self.settings, self.connection):
-            found = vault.identify(self.connection, self.contract, self.files[0].organisation, "subject_row")
-        self.connection.unregister("subject_row")
-        if len(found) != len(checked):
-            raise RuntimeError(f"feed {self.contract.feed}: {len(checked)} rows have {len(found)} identities; nothing was stored")
-        return one(found["identity_id"]), one(found["person_name"])
-
-    def _enter(self, rows: raw_zone.ChunkRows) -> None:
-        """Put a chunk into the books of its files."""
-        for file_no, books in enumerate(self.books):
-            books.add(rows, file_no)
-        self.quarantine.append(rows.quarantine)
-        self.answers.append(rows.answers)
+        accepted, quarantined = (np.bincount(file_no[which], minlength=len(self.files)).tolist() for which in (checked.ok, ~checked.ok))
+        for i, books in enumerate(self.books):
+            books.add(accepted[i], quarantined[i], found.counts.get(i, {}))
+        return raw, pa.table(kept)
 
 
 class _Appender:
@@ -441,20 +421,22 @@ def _append(load: _FeedLoad) -> None:
         _Appender(raw_table, "raw write", batches) as raw,
         _Appender(lake_table, "lake write", batches) as clean,
     ):
-        for rows in load.chunks():
-            raw.add(rows.raw)
-            clean.add(rows.lake)
+        for raw_rows, lake_rows_ in load.chunks():
+            raw.add(raw_rows)
+            if lake_rows_ is not None:
+                clean.add(lake_rows_)
         raw.commit()
         clean.commit()
 
 
 def _load_feed(
-    settings: Settings, connection: duckdb.DuckDBPyConnection, mapping: Mapping, files: list[Delivered]
+    settings: Settings, connection: duckdb.DuckDBPyConnection, mapping: Mapping, files: list[Delivered], judges: dict[str, field_qc.Judge]
 ) -> tuple[_FeedLoad | None, list[FileRejected]]:
     """Append a feed's new files; a file that cannot be read whole is left out and the others are taken without it."""
     rejected: list[FileRejected] = []
     while files:
-        load = _FeedLoad(settings, connection, mapping, files)
+        load = _FeedLoad(settings, connection, mapping, files, judges)
+        vault.begin(connection)
         try:
             _append(load)
             return load, rejected
@@ -462,8 +444,7 @@ def _load_feed(
             rejected.append(error)
             if load.contract.subject:
                 with vault.opened(settings, connection):
-                    for batch_id in load.batches.values():
-                        vault.forget_batch(connection, batch_id)
+                    vault.take_back(connection, list(load.batches.values()))
             files = [f for f in files if f.ledger_id != error.delivered.ledger_id]
     return None, rejected
 
@@ -478,6 +459,7 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
         mapping: Mapping | None = load_mapping(organisation)
     except UnknownOrganisation:
         mapping = None
+    timing.start()
     not_pulled = _pull(settings, mapping) if mapping else None
     landed = deliveries(settings, family, organisation, mapping)
     if mapping and (days := [d.delivered_on for d in landed if not _misplaced(d)]):
@@ -519,24 +501,55 @@ def load_organisation(settings: Settings, family: str, organisation: str, run_id
             new.setdefault(d.entry, []).append(d)
 
     loads: list[_FeedLoad] = []
+    judges: dict[str, field_qc.Judge] = {}
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
+    vault.prepare(connection)
     connection.execute("set disabled_optimizers = 'in_clause'")  # long IN lists as expressions: as joins they cost a hundred operators a statement
     for files in new.values():
-        loaded, bad = _load_feed(settings, connection, mapping, files)
+        loaded, bad = _load_feed(settings, connection, mapping, files, judges)
         rejected.extend((e.delivered, e.code, e.reason_zh) for e in bad)
         if loaded:
             loads.append(loaded)
-    _append_exceptions(settings, loads, rejected)
+    with timing.stage("exceptions"):
+        _append_exceptions(settings, connection, loads, rejected)
     _keep_books(settings, run_id, mapping, loads, rejected, finished)
     connection.close()
     if not_pulled:
         raise not_pulled
-    return summary(settings, organisation)
+    return summary(settings, organisation) | {"stages": timing.spent()}
 
 
-def _append_exceptions(settings: Settings, loads: list[_FeedLoad], rejected: list[tuple[Delivered, str, str]]) -> None:
+EXCEPTIONS_AT_ONCE = 500_000
+
+
+def _append_exceptions(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, loads: list[_FeedLoad], rejected: list[tuple[Delivered, str, str]]
+) -> None:
     """Quarantine pointers and answers of all batches, one commit a table."""
-    whole_files = pa.Table.from_pylist(
+    for name in ("quarantine", "form_answer"):
+        target = lake.table(settings, lake.LAKE, name, lake.SUPPORT[name])
+        file, ids, pending = TableFile(target), [], []
+        for load in loads:
+            wanted = pa.array(sorted(b for b in load.batches.values() if not lake.has_batch(target, b)), pa.string())
+            ids.extend(wanted.to_pylist())
+            for rows in load.quarantined if name == "quarantine" else load.answers:
+                pending.append(rows.filter(pc.is_in(rows["_batch"].cast(pa.string()), wanted)))
+        if name == "quarantine":
+            new = [r for r in rejected if not lake.has_batch(target, _rejection_id(r[0]))]
+            ids.extend(_rejection_id(d) for d, _, _ in new)
+            if new:
+                file.write(_whole_files(new))
+        finish = quarantine if name == "quarantine" else form_answer
+        pending = pa.concat_tables([p for p in pending if len(p)]) if any(map(len, pending)) else None
+        for start in range(0, len(pending) if pending else 0, EXCEPTIONS_AT_ONCE):
+            file.write(finish(connection, pending.slice(start, EXCEPTIONS_AT_ONCE)))
+        if ids:
+            lake.commit_file(target, " ".join(ids), file.close())
+
+
+def _whole_files(rejected: list[tuple[Delivered, str, str]]) -> pa.Table:
+    """Quarantine pointers of files that cannot be read whole."""
+    return pa.Table.from_pylist(
         [
             {
                 "_source": d.source, "_organisation": d.organisation, "_batch": _rejection_id(d),
@@ -547,21 +560,6 @@ def _append_exceptions(settings: Settings, loads: list[_FeedLoad], rejected: lis
         ],
         schema=lake.SUPPORT["quarantine"],
     )  # fmt: skip
-    for name in ("quarantine", "form_answer"):
-        schema = lake.SUPPORT[name]
-        target = lake.table(settings, lake.LAKE, name, schema)
-        parts, ids = [], []
-        for load in loads:
-            wanted = {b for b in load.batches.values() if not lake.has_batch(target, b)}
-            ids.extend(sorted(wanted))
-            for rows in load.quarantine if name == "quarantine" else load.answers:
-                parts.append(lake.conform(rows, schema).filter(pc.is_in(rows["_batch"], pa.array(sorted(wanted), pa.string()))))
-        if name == "quarantine":
-            pending = [i for i, (d, _, _) in enumerate(rejected) if not lake.has_batch(target, _rejection_id(d))]
-            parts.append(whole_files.take(pa.array(pending, pa.int64())))
-            ids.extend(_rejection_id(rejected[i][0]) for i in pending)
-        if ids:
-            lake.append(target, " ".join(ids), [pa.concat_tables([schema.empty_table(), *parts])])
 
 
 def _rejection_id(d: Delivered) -> str:

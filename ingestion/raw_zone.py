@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion import lake, sealing
+from ingestion import sealing
 from ingestion.check import Checked
 from ingestion.contracts import Contract, Field
 from ingestion.encoded import Encoded, hidden, one, written
@@ -47,23 +47,6 @@ def origin_table(origins: list[Origin]) -> pa.Table:
             "_file": pa.array([o.file_name for o in origins], pa.string()),
         }
     )
-
-
-@dataclass(frozen=True)
-class ChunkRows:
-    """What one chunk adds to each table, and its books: rows and verdicts per file.
-
-    accepted, quarantined  rows by `_file_no`
-    counts                 how often a (field, reason) occurred by `_file_no`
-    """
-
-    raw: pa.Table
-    lake: pa.Table
-    quarantine: pa.Table
-    answers: pa.Table
-    accepted: dict[int, int]
-    quarantined: dict[int, int]
-    counts: dict[int, dict[tuple[str, str], int]]
 
 
 def safe_text(text: str) -> str:
@@ -197,38 +180,29 @@ def unsealed(row: dict, key: bytes) -> dict[str, str | None]:
     return {n: None if c == NULL_CELL else c for n, c in zip(names.split(separator), cells, strict=True)}
 
 
-def broken_rows(contract: Contract, origin: Origin, file_no: int, rows: list[tuple[int, str, str]], key: bytes) -> ChunkRows:
-    """The rows of a file that could not be cut into cells: (row, reason code, line); sealed whole, pointed at in quarantine."""
-    schema = lake.raw_schema(contract)
+def broken_rows(contract: Contract, origin: Origin, rows: list[tuple[int, str, str]], key: bytes) -> tuple[pa.Table, pa.Table]:
+    """The rows of a file that could not be cut into cells: (row, reason code, line). Returns raw rows, sealed whole, and pointers for quarantine."""
     n = len(rows)
     seal_id, offsets, sealed = sealing.seal(pa.array([line for _, _, line in rows], pa.string()), key)
-    from_origin = origin_table([origin]).take(pa.array([0] * n, pa.int64())).drop_columns("_file_no")
-    columns = dict(zip(from_origin.column_names, from_origin.columns, strict=True)) | {
-        "_row": pa.array([r for r, _, _ in rows], pa.int64()),
-        "_part": pa.array([0] * n, pa.int32()),
-        "_deleted": pa.array([False] * n),
-        "_status": pa.array(["quarantined"] * n),
+    same = np.zeros(n, np.int32)
+    place = lineage([origin], same) | {"_row": pa.array([r for r, _, _ in rows], pa.int64()), "_part": pa.array(same)}
+    raw = {
+        "_deleted": pa.array(same == 1),
+        "_status": written(pa.array(["quarantined"]), same),
         "_verdicts": pa.array([f":{code}" for _, code, _ in rows]),
-        "_seal_layout": pa.array([SEPARATORS[0] + "\n?line"] * n),
-        "_seal_id": pa.array([seal_id] * n),
+        "_seal_layout": written(pa.array([SEPARATORS[0] + "\n?line"]), same),
+        "_seal_id": written(pa.array([seal_id]), same),
         "_seal_offset": offsets,
         "_sealed": sealed,
     }
-    raw = pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in schema], schema=schema)
-    pointers = pa.table(
-        {
-            **{k: columns[k] for k in (*from_origin.column_names, "_row", "_part")},
-            "feed": [contract.feed] * n,
-            "record_key": pa.nulls(n, pa.string()),
-            "field": pa.nulls(n, pa.string()),
-            "reason_code": [code for _, code, _ in rows],
-            "reason_zh": [outcome(contract.feed, None, code)[2] for _, code, _ in rows],
-            "severity": ["error"] * n,
-            "value_class": ["row"] * n,
-        }
-    )
-    counts: dict[tuple[str, str], int] = {}
-    for _, code, _ in rows:
-        counts["", code] = counts.get(("", code), 0) + 1
-    empty = lake.SUPPORT["form_answer"].empty_table()
-    return ChunkRows(raw, lake.lake_schema(contract).empty_table(), pointers, empty, {}, {file_no: n}, {file_no: counts})
+    pointers = {
+        "feed": written(pa.array([contract.feed]), same),
+        "record_key": pa.nulls(n, pa.string()),
+        "field": pa.nulls(n, pa.string()),
+        "reason_code": pa.array([code for _, code, _ in rows]),
+        "reason_zh": pa.array([outcome(contract.feed, None, code)[2] for _, code, _ in rows]),
+        "severity": pa.array(["error"] * n),
+        "known_class": pa.array(["row"] * n),
+        "raw_value": pa.nulls(n, pa.string()),
+    }
+    return pa.table(place | raw), pa.table(place | pointers)

@@ -1,5 +1,6 @@
 """The identity vault: who the people behind the records are, in an encrypted database that nothing but `ingestion` opens.
 
+One process at a time has the vault open, and asks for a key before it issues an identity: that keeps keys unique, at a third of what an index costs.
 An identity is what one source knows a person by: a valid ID number, an organisation's own number, or name + birth date + sex + phone.
 A claim is what a source said about an identity on a delivery date. Linking (see `linking.py`) turns identities into persons.
 DuckDB encrypts the file with AES-256-GCM, page by page, write-ahead log included; its key is derived from the vault's key.
@@ -27,8 +28,7 @@ create sequence if not exists vault.person_sequence;
 create sequence if not exists vault.event_sequence;
 create sequence if not exists vault.map_sequence;
 create table if not exists vault.identity (
-    identity_id varchar primary key, kind varchar not null, organisation varchar not null, key varchar not null, first_seen date not null,
-    unique (kind, organisation, key)
+    identity_id varchar not null, kind varchar not null, organisation varchar not null, key varchar not null, first_seen date not null
 );
 create table if not exists vault.claim (
     identity_id varchar not null, id_card_no varchar, demographic varchar, person_name varchar, sex_code varchar,
@@ -92,6 +92,113 @@ def subject_columns(contract: Contract) -> dict[str, str]:
     return found
 
 
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tables of one organisation's load beside the vault: numbers whose identity is known, and what the feed being loaded has changed."""
+    connection.execute(
+        """
+        create temp table if not exists known_number (key varchar, identity_id varchar, first_seen date, person_name varchar);
+        create temp table if not exists issued_identity (identity_id varchar);
+        create temp table if not exists moved_identity (identity_id varchar, first_seen date);
+        """
+    )
+
+
+def begin(connection: duckdb.DuckDBPyConnection) -> None:
+    """From here on, what is issued can be taken back with `take_back`."""
+    connection.execute("truncate issued_identity; truncate moved_identity")
+
+
+def take_back(connection: duckdb.DuckDBPyConnection, batches: list[str]) -> None:
+    """Undo what a feed has added, as one of its files turned out to be unreadable half way; the vault must be attached.
+
+    Identities that somebody has claimed since, or that are linked, stay.
+    """
+    connection.execute("delete from vault.claim where batch_id in (select unnest($batches)) and not linked", {"batches": batches})
+    connection.execute(
+        """
+        delete from vault.identity where identity_id in (
+            select identity_id from issued_identity anti join vault.claim using (identity_id) anti join vault.identity_person using (identity_id)
+        );
+        update vault.identity as i set first_seen = m.first_seen
+        from (select identity_id, max(first_seen) as first_seen from moved_identity group by all) as m where i.identity_id = m.identity_id;
+        truncate known_number; truncate issued_identity; truncate moved_identity;
+        """
+    )
+
+
+SAME = "i.kind = s.kind and i.organisation = s.organisation and i.key = s.key"
+
+
+def _issue(connection: duckdb.DuckDBPyConnection) -> None:
+    """Issue identities to the keys of `subject_key` that have none, in the order of their places, and move first days back where need be."""
+    connection.execute(
+        f"""
+        create or replace temp table new_identity as
+        select 'I' || lpad(cast(nextval('vault.identity_sequence') as varchar), 11, '0') as identity_id, kind, organisation, key, first_seen
+        from (select s.* from subject_key as s anti join vault.identity as i on {SAME} order by s.place);
+        insert into vault.identity from new_identity;
+        insert into issued_identity select identity_id from new_identity;
+        create or replace temp table earlier as
+        select i.identity_id, i.first_seen as was, s.first_seen from vault.identity as i inner join subject_key as s on {SAME}
+        where i.first_seen > s.first_seen;
+        """
+    )
+    if connection.execute("select count(*) from earlier").fetchone()[0]:
+        connection.execute(
+            """
+            insert into moved_identity select identity_id, was from earlier;
+            update vault.identity as i set first_seen = e.first_seen from earlier as e where i.identity_id = e.identity_id;
+            """
+        )
+
+
+def of_numbers(settings: Settings, connection: duckdb.DuckDBPyConnection, organisation: str, numbers: pa.Table) -> pa.Table:
+    """Identities of an organisation's own numbers: the vault is opened only for numbers that this load has not met.
+
+    numbers  `no` (0 …), `key`, and for those to be issued `place` (of the first row) and `first_seen`; null in the others
+    Returns `identity_id` and `person_name` as known, in the order of `no`; null where a number is unknown and not to be issued.
+    """
+    connection.register("numbers", numbers)
+    connection.execute(
+        """
+        create or replace temp table unmet as
+        select n.key, n.place, n.first_seen from numbers as n left join known_number as k using (key)
+        where n.key is not null and (k.key is null or n.first_seen < k.first_seen)
+        """
+    )
+    if connection.execute("select count(*) from unmet").fetchone()[0]:
+        with opened(settings, connection):
+            connection.execute(
+                "create or replace temp table subject_key as select 'local' as kind, $organisation as organisation, key, place, first_seen"
+                " from unmet where place is not null",
+                {"organisation": organisation},
+            )
+            _issue(connection)
+            connection.execute("delete from known_number where key in (select key from unmet)")
+            connection.execute(
+                """
+                create or replace temp table found as
+                select key, identity_id, i.first_seen from vault.identity as i semi join unmet using (key)
+                where kind = 'local' and organisation = $organisation
+                """,
+                {"organisation": organisation},
+            )
+            connection.execute(
+                """
+                insert into known_number
+                select key, identity_id, first_seen, person_name from found left join (
+                    select identity_id, arg_max(person_name, (delivered_on, position)) as person_name
+                    from vault.claim semi join found using (identity_id) group by all
+                ) using (identity_id)
+                """
+            )
+    answer = connection.execute(
+        "select k.identity_id, k.person_name from numbers as n left join known_number as k using (key) order by n.no"
+    ).to_arrow_table()
+    connection.unregister("numbers")
+    return answer
+
+
 def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisation: str, relation: str) -> pa.Table:
     """Give every accepted row of a checked relation its identity, issuing new ones, and keep what these rows claim.
 
@@ -131,21 +238,13 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
         where is_issued group by all
         """
     )
-    same = "i.kind = s.kind and i.organisation = s.organisation and i.key = s.key"
-    connection.execute(
-        f"""
-        insert into vault.identity
-        select 'I' || lpad(cast(nextval('vault.identity_sequence') as varchar), 11, '0'), kind, organisation, key, first_seen
-        from (select s.* from subject_key as s anti join vault.identity as i on {same} order by s.place)
-        """
-    )
-    connection.execute(f"update vault.identity as i set first_seen = s.first_seen from subject_key as s where {same} and i.first_seen > s.first_seen")
+    _issue(connection)
     connection.execute(
         f"""
         create or replace temp table identified as
         with known as (
             select s.kind, s.organisation, s.key, i.identity_id
-            from (select distinct kind, organisation, key from subject) as s inner join vault.identity as i on {same}
+            from (select distinct kind, organisation, key from subject) as s inner join vault.identity as i on {SAME}
         )
         select s.*, known.identity_id from subject as s left join known using (kind, organisation, key)
         """
@@ -169,6 +268,7 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
             """,
             {"organisation": organisation},
         )
+        connection.execute("delete from known_number where identity_id in (select identity_id from identified where kind = 'local')")
     return connection.execute(
         """
         select d.identity_id, coalesce(d.person_name, n.person_name) as person_name
@@ -180,8 +280,3 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
         order by d._seq
         """
     ).to_arrow_table()
-
-
-def forget_batch(connection: duckdb.DuckDBPyConnection, batch_id: str) -> None:
-    """Take back the claims of a batch whose file turned out to be unreadable half way; the vault must be attached."""
-    connection.execute("delete from vault.claim where batch_id = $batch_id and not linked", {"batch_id": batch_id})

@@ -11,7 +11,7 @@ import pytest
 
 from ingestion import field_qc
 from ingestion.check import check as check_rows
-from ingestion.contracts import contract
+from ingestion.contracts import Contract, Rule, contract
 from ingestion.encoded import spread
 from ingestion.lake_rows import lake_texts
 from ingestion.mappings import FeedMapping
@@ -19,12 +19,12 @@ from ingestion.mappings import FeedMapping
 DELIVERED_ON = date(2024, 12, 31)
 
 
-def check(feed: str, row: dict[str, str | None], columns: dict | None = None, deleted: dict | None = None) -> dict:
+def check(feed: str, row: dict[str, str | None], columns: dict | None = None, deleted: dict | None = None, described: Contract | None = None) -> dict:
     """One row through the compiled check of a feed: standardised values, comparators `c:<field>`, texts kept `t:<field>`, and what was said."""
     mapping = FeedMapping(columns=columns or {name: name for name in row if name != "zt"}, null_values=("", "NULL"), deleted=deleted)
     place = {"_row": [1], "_part": [0], "_file_no": [0], "_delivered_on": [DELIVERED_ON]}
     table = pa.table({**{k: pa.array([v], pa.string()) for k, v in row.items()}, **place})
-    compiled = field_qc.compile_check(contract(feed), mapping, tuple(row), synthetic=True)
+    compiled = field_qc.compile_check(described or contract(feed), mapping, tuple(row), synthetic=True)
     found = check_rows(duckdb.connect(), compiled, table)
     told = {f: found.values(f)[0].as_py() for f in found.fields}
     told |= {f"c:{f}": spread(j.comparator, j.place)[0].as_py() for f, j in found.fields.items() if j.comparator is not None}
@@ -91,6 +91,16 @@ def test_exchanged_height_and_weight_are_both_set_aside() -> None:
     row = check("physical_exam", {"exam_no": "1", "height_cm": "62", "weight_kg": "168"})
     assert row["height_cm"] is None and row["weight_kg"] is None
     assert "weight_kg:height_weight_swapped" in row["_verdicts"]
+
+
+def test_a_rule_about_empty_fields_is_said_of_the_row() -> None:
+    rule = Rule(name="place_missing", description="", description_zh="", severity="error", sql="procedure_name is null", fields=("procedure_name",))
+    described = contract("surgery").model_copy(update={"rules": (rule,)})
+    columns = {"surgery_no": "no", "patient_no": "pid", "surgery_date": "day", "procedure_name": "what"}
+    row = {"no": "1", "pid": "7", "day": "2024-05-06"}
+    found = check("surgery", {**row, "what": None}, columns, described=described)
+    assert (found["_ok"], found["_verdicts"]) == (False, ":place_missing")
+    assert check("surgery", {**row, "what": "x"}, columns, described=described)["_ok"]
 
 
 DATES = [

@@ -38,7 +38,8 @@ def test_a_number_is_judged_by_length_area_birth_date_and_check_digit(
         complete = delivered if complete else None
     if delivered == "149901196001011239" and _valid_synthetic().endswith("9"):
         delivered = "149901196001011230"
-    sql = f"select {id_number.verdict('n', synthetic=synthetic)}, n from (select {id_number.normalised('$d')} as n)"
+    read = f"select *, {id_number.birth_date('n')} as born, {id_number.check_digit('n')} as digit from (select {id_number.normalised('$d')} as n)"
+    sql = f"select {id_number.verdict('n', 'born', 'digit', synthetic=synthetic)}, n from ({read})"
     found = duckdb.connect().execute(sql, {"d": delivered}).fetchone()
     assert found[0] == verdict
     if verdict is None:

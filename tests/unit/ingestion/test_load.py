@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 import pytest
 
 from infra.settings import Settings
-from ingestion import lake, load, ops, raw_zone, sealing
+from ingestion import duck, lake, load, ops, raw_zone, sealing
+from ingestion.identity import vault
+from ingestion.readers import OpenedFile, UnreadableFile
 from ingestion.readers.pull_model import PullFailed
 from ingestion.reshape import Reshaped, Reshaper
 from tests.unit.ingestion.lakehouse import ask, load_all
@@ -194,6 +196,77 @@ def test_a_rejected_file_is_taken_once_its_mapping_is_mended(settings: Settings,
 
 
 @pytest.mark.usefixtures("hospital")
+def test_a_file_that_breaks_after_its_first_rows_leaves_nobody_in_the_vault(
+    settings: Settings, land: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "ROWS_PER_CHUNK", 2)
+    header = "no,xm,zjhm,csrq,xb,sjhm\n"
+    land("hospital/H1/patient/2024-06-30/p.csv", header + "1,诸葛青,,1949-12-31,2,13912345678\n")
+    land("hospital/H1/surgery/2024-06-30/s.csv", HEADER + "1,1,2024-05-01,x\n2,2,2024-05-01,x\n")
+    load_all(settings)
+    known = vault_rows(settings)
+
+    def breaking(opened: OpenedFile) -> Iterator[pa.Table]:
+        yield from real_batches(opened)
+        if "x" in opened.columns:
+            raise UnreadableFile("truncated")
+
+    real_batches = OpenedFile.batches
+    monkeypatch.setattr(OpenedFile, "batches", breaking)
+    rows = "".join(f"{n},欧阳锋,,1950-01-0{n},1,1381234567{n},y\n" for n in (1, 2, 3, 4, 5))
+    land("hospital/H1/patient/2024-03-31/p.csv", header.strip() + ",x\n" + rows)
+    load_all(settings)
+    assert [(name, status) for name, status, *_ in books(settings)] == [("p.csv", "rejected"), ("p.csv", "loaded"), ("s.csv", "loaded")]
+    assert vault_rows(settings) == known
+
+
+def vault_rows(settings: Settings) -> list[tuple]:
+    connection = duck.connect()
+    with vault.opened(settings, connection):
+        return connection.execute(
+            "select identity_id, key, first_seen, person_name from vault.identity left join vault.claim using (identity_id) order by 1"
+        ).fetchall()
+
+
+@pytest.mark.usefixtures("hospital")
+def test_rows_repeated_in_a_later_chunk_or_file_of_the_day_are_found_and_those_of_another_day_are_not(
+    settings: Settings, land: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "ROWS_PER_CHUNK", 3)
+    rows = [f"{n},a,2024-05-0{n},x\n" for n in range(1, 8)]
+    land("hospital/H1/surgery/2024-12-31/a.csv", HEADER + "".join(rows) + rows[0] + rows[5])
+    land("hospital/H1/surgery/2024-12-31/b.csv", HEADER + "9,a,2024-05-01,x\n" + rows[2] + rows[2])
+    land("hospital/H1/surgery/2025-01-31/c.csv", HEADER + rows[3] + "8,a,2024-05-01,x\n")
+    load_all(settings)
+    repeated = ask(settings, "select _file, _row, record_key from quarantine where reason_code = 'duplicate_row' order by 1, 2")
+    assert repeated == [("a.csv", 8, "H1|1"), ("a.csv", 9, "H1|6"), ("b.csv", 2, "H1|3"), ("b.csv", 3, "H1|3")]
+    assert ask(settings, "select count(*) from surgery") == [(10,)]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_person_known_under_a_number_is_found_again_in_the_next_load(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,77,2024-05-01,x\n2,78,2024-05-01,x\n3,,2024-05-01,x\n")
+    load_all(settings)
+    land("hospital/H1/patient/2024-10-31/p.csv", "no,xm,zjhm,csrq,xb,sjhm\n77,诸葛青,,1949-12-31,2,13912345678\n")
+    land("hospital/H1/surgery/2025-01-31/s.csv", HEADER + "4,77,2024-05-02,诸葛青\n5,79,2024-05-02,x\n")
+    load_all(settings)
+    found = ask(settings, "select surgery_no, identity_id, procedure_name from surgery order by 1")
+    assert [n for n, _, _ in found] == ["1", "2", "4", "5"]
+    by_number = {n: i for n, i, _ in found}
+    assert by_number["1"] == by_number["4"] and len(set(by_number.values())) == 3
+    assert found[2][2] == "***"
+    assert [str(day) for _, key, day, _ in vault_rows(settings) if key == "77"] == ["2024-10-31"]
+
+
+@pytest.mark.usefixtures("hospital")
+def test_a_load_tells_where_its_time_went(settings: Settings, land: Callable[..., Path]) -> None:
+    land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n2,,2024-05-01,x\n")
+    stages = load.load_organisation(settings, "hospital", "H1", "test")["stages"]
+    assert {"read", "reshape", "qc", "identify", "text", "raw write", "lake write", "exceptions", "duplicates"} <= set(stages)
+    assert all(cpu >= 0 and wall >= 0 for stage, (wall, cpu) in stages.items() if stage != "waiting for writers")
+
+
+@pytest.mark.usefixtures("hospital")
 def test_loading_again_changes_nothing(settings: Settings, land: Callable[..., Path]) -> None:
     land("hospital/H1/surgery/2024-12-31/s.csv", HEADER + "1,a,2024-05-01,x\n1,a,2024-05-01,x\n")
     load_all(settings)
@@ -219,14 +292,14 @@ def test_a_load_killed_between_two_tables_ends_the_same_when_run_again(
 
     with monkeypatch.context() as patch:
         if moment in {"quarantine", "form_answer"}:
-            real_append = lake.append
+            real_commit_file = lake.commit_file
 
-            def append(table: lake.Table, *args: object) -> bool:
+            def commit_file(table: lake.Table, *args: object) -> None:
                 if table.name()[-1] == moment:
                     raise Killed
-                return real_append(table, *args)
+                real_commit_file(table, *args)
 
-            patch.setattr(lake, "append", append)
+            patch.setattr(lake, "commit_file", commit_file)
         elif moment == "books":
             patch.setattr(load, "_keep_books", lambda *_: (_ for _ in ()).throw(Killed))
         else:
