@@ -31,11 +31,11 @@ from ingestion.synthetic.shapes import companions, shaped
 # Serial numbers that a new record gets anew; those that other feeds quote change everywhere in the same way.
 SERIALS = (
     *("visit_no", "diagnosis_no", "report_no", "screening_no", "specimen_no", "surgery_no", "treatment_no", "exam_no"),
-    *("history_no", "order_no", "card_no", "record_no"),
+    *("history_no", "order_no", "card_no", "record_no", "case_no", "contact_no", "decision_no"),
 )
 # What a new event starts from: records of one visit, one screening or one examination are made anew together.
 ANCHORS = ("visit_no", "screening_no", "exam_no")
-NEVER_NEW = ("patient", "follow_up", "screening_follow_up", "death")
+NEVER_NEW = ("patient", "follow_up", "screening_follow_up", "death", "death_registration", "training_exam")
 
 
 def marked(out: Path) -> tuple[int, int]:
