@@ -6,38 +6,38 @@ import numpy as np
 import pyarrow as pa
 
 from ingestion.synthetic.cells import Text, decimal, draw, flags, keep, stream, whole
-from ingestion.synthetic.life import FAMILY_SLOTS, LOW, Lives
+from ingestion.synthetic.life import FAMILY_SLOTS, Lives
 from ingestion.synthetic.people import FEMALE, People
 
-# Diseases: field -> (questionnaire answer that says so, share where the lives do not know it)
-DISEASES = {
-    "has_hypertension": ("", 0.28),
-    "has_diabetes": ("", 0.12),
-    "has_coronary_disease": ("", 0.07),
-    "has_stroke": ("", 0.04),
-    "has_copd": ("hx_resp_diseases.3", 0.04),
-    "has_tuberculosis": ("hx_resp_diseases.1", 0.015),
-    "has_lung_fibrosis": ("", 0.006),
-    "has_hepatitis_b": ("hx_liver_diseases.1", 0.05),
-    "has_hepatitis_c": ("hx_liver_diseases.2", 0.008),
-    "has_cirrhosis": ("hx_liver_diseases.3", 0.01),
-    "has_fatty_liver": ("", 0.18),
-    "has_helicobacter": ("", 0.12),
-    "has_atrophic_gastritis": ("hx_ugi_diseases.4", 0.04),
-    "has_gastric_ulcer": ("hx_ugi_diseases.3", 0.03),
-    "has_gastric_polyp": ("", 0.02),
-    "has_gastric_remnant": ("hx_ugi_diseases.7", 0.004),
-    "has_reflux_oesophagitis": ("hx_ugi_diseases.1", 0.06),
-    "has_colorectal_polyp": ("hx_bowel_diseases.1", 0.04),
-    "has_bowel_inflammation": ("hx_bowel_diseases.2", 0.005),
-    "has_chronic_diarrhoea": ("", 0.03),
-    "has_chronic_constipation": ("", 0.06),
-    "has_bloody_stool": ("", 0.02),
-    "has_appendicitis": ("", 0.05),
-    "has_cholecystitis": ("", 0.06),
-    "has_breast_disease": ("", 0.08),
-    "has_cervical_lesion": ("", 0.03),
-    "has_hpv_infection": ("", 0.04),
+# Diseases: field -> (questionnaire answers any of which says so, share where the lives do not know it)
+DISEASES: dict[str, tuple[tuple[str, ...], float]] = {
+    "has_hypertension": ((), 0.28),
+    "has_diabetes": ((), 0.12),
+    "has_coronary_disease": ((), 0.07),
+    "has_stroke": ((), 0.04),
+    "has_copd": (("hx_resp_diseases.1", "hx_resp_diseases.2"), 0.04),
+    "has_tuberculosis": (("hx_resp_diseases.4",), 0.015),
+    "has_lung_fibrosis": (("hx_resp_diseases.3",), 0.006),
+    "has_hepatitis_b": (("hx_liver_diseases.1",), 0.05),
+    "has_hepatitis_c": (("hx_liver_diseases.2",), 0.008),
+    "has_cirrhosis": (("hx_liver_diseases.3",), 0.01),
+    "has_fatty_liver": ((), 0.18),
+    "has_helicobacter": ((), 0.12),
+    "has_atrophic_gastritis": (("hx_ugi_diseases.2",), 0.04),
+    "has_gastric_ulcer": ((), 0.03),
+    "has_gastric_polyp": (("hx_ugi_diseases.4",), 0.02),
+    "has_gastric_remnant": (("hx_ugi_diseases.5",), 0.004),
+    "has_reflux_oesophagitis": ((), 0.06),
+    "has_colorectal_polyp": (("hx_bowel_diseases.1",), 0.04),
+    "has_bowel_inflammation": (("hx_bowel_diseases.2",), 0.005),
+    "has_chronic_diarrhoea": ((), 0.03),
+    "has_chronic_constipation": ((), 0.06),
+    "has_bloody_stool": ((), 0.02),
+    "has_appendicitis": ((), 0.05),
+    "has_cholecystitis": ((), 0.06),
+    "has_breast_disease": ((), 0.08),
+    "has_cervical_lesion": ((), 0.03),
+    "has_hpv_infection": ((), 0.04),
 }
 OF_WOMEN = ("has_breast_disease", "has_cervical_lesion", "has_hpv_infection")
 NAMES = {
@@ -59,19 +59,16 @@ NAMES = {
 
 def has(people: People, life: Lives, person: np.ndarray, disease: str, seed: int) -> np.ndarray:
     """Whether people have a disease: the answer lived, or by chance where the lives do not know it."""
-    answer, share = DISEASES[disease]
-    if answer in life.risk.answers:
-        found = np.asarray(life.risk.answers[answer])[person].astype(bool)
-    else:
-        found = (stream(seed, "disease", disease).random(len(people)) < share)[person]
-    if disease == "has_cirrhosis":
-        found |= life.cancers["liver"].state[person] >= LOW
+    answers, share = DISEASES[disease]
+    known = [np.asarray(life.risk.answers[a])[person].astype(bool) for a in answers if a in life.risk.answers]
+    found = np.any(known, axis=0) if known else (stream(seed, "disease", disease).random(len(people)) < share)[person]
     if disease in OF_WOMEN:
         found &= people.sex[person] == FEMALE
     return found
 
 
-def _lived(life: Lives, name: str, person: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+def lived(life: Lives, name: str, person: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """A questionnaire answer of people as lived, or something else where the lives do not know it."""
     return np.asarray(life.risk.answers[name])[person] if name in life.risk.answers else otherwise
 
 
@@ -97,14 +94,16 @@ def habits(people: People, life: Lives, person: np.ndarray, seed: int) -> dict[s
     n, rng = len(people), stream(seed, "habits")
     smoking = life.risk.smoking[person]
     age = life.risk.age[person]
-    amount = _lived(life, "cigarettes_per_day", person, (5 * (1 + draw(rng, (10, 20, 25, 30, 5, 10), n)))[person])
-    years = _lived(life, "smoking_years", person, np.minimum(rng.integers(8, 42, n)[person], np.maximum(age - 16, 1)))
-    quit_ = _lived(life, "quit_years", person, rng.integers(1, 16, n)[person])
+    amount = lived(life, "cigarettes_per_day", person, (5 * (1 + draw(rng, (10, 20, 25, 30, 5, 10), n)))[person])
+    years = lived(life, "smoking_years", person, np.minimum(rng.integers(8, 42, n)[person], np.maximum(age - 16, 1)))
+    quit_ = lived(life, "quit_years", person, rng.integers(1, 16, n)[person])
     man = people.sex[person] != FEMALE
-    drinks = np.where(rng.random(n)[person] < np.where(man, 0.35, 0.03), 1, np.where(rng.random(n)[person] < 0.05, 2, 0))
-    exposed = _lived(life, "occ_exposure", person, rng.random(n)[person] < 0.05).astype(bool)
+    regular = lived(life, "alcohol_regular", person, rng.random(n)[person] < np.where(man, 0.22, 0.02)).astype(bool)
+    drinks = np.where(regular, 1, np.where(rng.random(n)[person] < 0.05, 2, 0))
+    exposed = lived(life, "occ_exposure_ge1y", person, rng.random(n)[person] < 0.05).astype(bool)
     agents = 1 + draw(rng, (20, 35, 45), n)[person]
-    passive = _lived(life, "passive_smoking", person, rng.random(n)[person] < 0.25).astype(bool)
+    passive = lived(life, "shs_home_30py_20y", person, rng.random(n)[person] < 0.25).astype(bool)
+    passive |= lived(life, "shs_work_30py_20y", person, np.zeros(len(person))).astype(bool)
     return {
         "smoking_status": whole(smoking),
         "cigarettes_per_day": whole(amount, smoking > 0),
@@ -147,11 +146,11 @@ def women(people: People, life: Lives, person: np.ndarray, seed: int) -> dict[st
     def drawn(low: int, high: int) -> np.ndarray:
         return rng.integers(low, high + 1, n)[person]
 
-    menarche = _lived(life, "menarche_age", person, drawn(11, 17))
-    menopause = _lived(life, "menopause_age", person, drawn(45, 55))
-    births = _lived(life, "live_births", person, drawn(0, 4))
-    first = _lived(life, "first_birth_age", person, drawn(19, 33))
-    fed = _lived(life, "breastfeeding_months", person, drawn(0, 24))
+    menarche = lived(life, "menarche_age", person, drawn(11, 17))
+    menopause = lived(life, "menopause_age", person, drawn(45, 55))
+    births = drawn(1, 4) * lived(life, "live_birth_flag", person, drawn(0, 9) > 0).astype(bool)
+    first = lived(life, "first_live_birth_age", person, drawn(19, 33))
+    fed = lived(life, "breastfeeding_months", person, drawn(0, 24))
     lost = drawn(0, 3)
     return {
         "menarche_age": whole(np.clip(menarche, 8, 25), woman),
@@ -161,6 +160,6 @@ def women(people: People, life: Lives, person: np.ndarray, seed: int) -> dict[st
         "first_birth_age": whole(np.clip(first, 14, 55), woman & (births > 0)),
         "breastfeeding_months": whole(fed, woman & (births > 0)),
         "abortion_count": whole(lost, woman),
-        "hormone_therapy_months": whole(np.where(drawn(0, 99) < 5, drawn(1, 60), 0), woman),
+        "hormone_therapy_months": whole(6 * lived(life, "hrt_half_years", person, np.zeros(len(person))), woman),
         "has_hysterectomy": keep(flags(drawn(0, 99) < 4), woman),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingestion.synthetic import visits as v_
 from ingestion.synthetic.calibration import document, numbers
@@ -28,7 +29,7 @@ from ingestion.synthetic.life import (
 )
 from ingestion.synthetic.records import Records, records
 from ingestion.synthetic.tumours import CNLC, ORGANS, organ_of_site, stage_text
-from ingestion.synthetic.wording import copied, mistyped, named, written
+from ingestion.synthetic.wording import Used, copied, mistyped, named, written
 
 if TYPE_CHECKING:
     from ingestion.synthetic.hospital import Hospital
@@ -46,11 +47,13 @@ LUNG, BREAST, UPPER_GI, BOWEL, LIVER, CERVIX_UTERI = range(len(CANCERS))
 LOBES = ("右肺上叶", "右肺中叶", "右肺下叶", "左肺上叶", "左肺下叶")
 SEGMENTS = ("尖段", "前段", "后段", "背段", "内基底段", "外基底段", "")
 DENSITY = ("实性", "部分实性", "磨玻璃", "混合密度", "纯磨玻璃")
+LIVER_LOBES = {"肝右叶": "右叶", "肝左叶": "左叶", "肝尾状叶": "尾状叶", "肝内胆管": "左叶"}
 QUADRANTS = ("外上象限", "内上象限", "外下象限", "内下象限", "乳晕区")
 TRENDS = ("略增大", "未见明显变化", "相仿", "缩小")
 COMPOSITIONS = ("脂肪", "散在纤维腺体", "不均匀致密", "极度致密")
 ROMAN = {"0": "0", "1": "Ⅰ", "2": "Ⅱ", "3": "Ⅲ", "4A": "Ⅳa", "4B": "Ⅳb", "4C": "Ⅳc", "5": "Ⅴ"}
 BI_RADS = ("0", "1", "2", "3", "4A", "4B", "4C", "5")
+UNCERTAIN, COMPARED = "考虑|可能|待定|除外|？|疑似|可疑", "较前|对比|比较|前片|前次"
 # What staging orders for each cancer besides its own examination.
 WORKUP_IMAGES = {
     LUNG: (CHEST_CT, BRAIN_MR, ABDOMEN_US, BONE_SCAN),
@@ -302,7 +305,7 @@ def _shown(hospital: Hospital, plan: Plan, cancer: np.ndarray, rng: np.random.Ge
         "birads": pick(BI_RADS, bi_rads),
         "roman": pick([ROMAN[b] for b in BI_RADS], bi_rads),
         "composition": pick(COMPOSITIONS, draw(rng, (10, 40, 40, 10), n)),
-        "liver_lobe": pick(["右叶", "左叶", "S8段", "S5段", "S6段"], rng.integers(5, size=n)),
+        "liver_lobe": pick([LIVER_LOBES.get(x, "右叶") for x in names], place),
         "depth": whole(rng.integers(8, 26, n)),
         "serosa": choose(serosa, constant("毛糙，周围脂肪间隙模糊", n), "光整"),
         "nodes_ct": choose(nodes > 0, constant("区域见多发肿大淋巴结，较大者短径约12mm。", n), "区域未见明显肿大淋巴结。"),
@@ -358,9 +361,10 @@ def worded(hospital: Hospital, names: tuple[str, ...], plan: Plan, cancer: np.nd
     combinations, where = np.unique(np.stack([plan.kind, style, plan.finding]), axis=1, return_inverse=True)
     where = where.ravel()
     chosen = [(book[names[k]][s], FINDINGS[f]) for k, s, f in combinations.T]
+    used: Used = {}
     opening = written(where, [c["open"] for c, _ in chosen], shown.slots, rng)
-    body = written(where, [c["findings"][f] for c, f in chosen], shown.slots, rng)
-    impression = written(where, [c["impression"][f] for c, f in chosen], shown.slots, rng)
+    body = written(where, [c["findings"][f] for c, f in chosen], shown.slots, rng, used)
+    impression = written(where, [c["impression"][f] for c, f in chosen], shown.slots, rng, used)
     advice = written(where, [c["advice"][f] for c, f in chosen], shown.slots, rng)
     findings, is_copied = copied(join(opening, body), person, day, plan.kind, style, rng)
     findings, slipped = mistyped(findings, rng)
@@ -368,23 +372,30 @@ def worded(hospital: Hospital, names: tuple[str, ...], plan: Plan, cancer: np.nd
     in_words = hospital.people.name.take(pa.array(person))
     findings = named(findings, lambda: choose(style < 2, join("患者", in_words, "，"), join("姓名：", in_words, "；")), rng)
     positive = np.isin(plan.finding, (NODULE, SUSPECT, HIGHER, POLYP, POLYPS, MASS, RELAPSE_SEEN, LOWER, CIRRHOSIS)) & (rng.random(n) < 0.97)
-    sized = ~np.isin(plan.finding, (NORMAL, POST, CIRRHOSIS))
-    breast = np.isin(plan.kind, (US_BREAST, MG)) if names is IMAGING else np.zeros(n, dtype=bool)
+
+    def prints(*slots: str) -> np.ndarray:
+        return np.any([used.get(slot, np.zeros(n, dtype=bool)) for slot in slots], axis=0)
+
+    place = constant(None, n)
+    for slot in ("site", "short", "eso_place", "quadrant", "liver_lobe", "lobe"):
+        place = choose(prints(slot), shown.slots[slot], place)
+    long_, wide = prints("a", "acm"), prints("b", "bcm")
+    mean = prints("mean") & ~long_
     stated = pa.table(
         {
             "kind": pick(names, plan.kind),
             "style": pa.array(style.astype(np.int8)),
             "finding": pick(FINDINGS, plan.finding),
-            "site": keep(shown.site, sized),
-            "laterality": keep(shown.side, sized & breast),
-            "category": keep(pick(BI_RADS, shown.bi_rads), breast & sized),
-            "size_mm": pa.array(shown.size_mm.astype(float), mask=~sized),
-            "width_mm": pa.array(shown.width_mm.astype(float), mask=~sized),
-            "lesion_count": pa.array(shown.count.astype(np.int32), mask=~np.isin(plan.finding, (POLYPS,))),
-            "density": keep(pick(DENSITY, shown.density), np.isin(plan.finding, (NODULE,))),
+            "site": place,
+            "laterality": keep(shown.side, prints("side")),
+            "category": keep(pick(BI_RADS, shown.bi_rads), prints("birads", "roman")),
+            "size_mm": pa.array(np.where(mean, (shown.size_mm + shown.width_mm) / 2, shown.size_mm).astype(float), mask=~(long_ | mean)),
+            "width_mm": pa.array(shown.width_mm.astype(float), mask=~wide),
+            "lesion_count": pa.array(shown.count.astype(np.int32), mask=~prints("count")),
+            "density": keep(pick(DENSITY, shown.density), prints("density")),
             "is_affirmed": pa.array(~np.isin(plan.finding, (NORMAL, POST))),
-            "is_uncertain": pa.array(np.isin(plan.finding, (SUSPECT, NODULE, MASS))),
-            "is_compared": pa.array(is_copied),
+            "is_uncertain": pc.match_substring_regex(impression, UNCERTAIN),
+            "is_compared": pc.match_substring_regex(findings, COMPARED),
             "is_copied": pa.array(is_copied),
             "has_typing_error": pa.array(slipped | slipped_too),
         }

@@ -35,7 +35,7 @@ PANEL_NAMES = (
 )
 # Hospitals that print the other units (mg/dL, g/dL, ug/L), those that print only tumour markers in ug/L, and those with English names.
 OTHER_UNITS, OTHER_MARKER_UNITS, IN_ENGLISH, SECOND_NAMES = {"H1403"}, {"H1404", "H1407"}, {"H1403"}, {"H1402", "H1406"}
-WORDS = {"H1402": ("阴性(-)", "阳性(+)"), "H1403": ("Negative", "Positive"), "H1404": ("-", "+"), "H1406": ("阴性(-)", "阳性(+)")}
+WORDS = {"H1402": ("阴性(-)", "阳性(+)"), "H1403": ("Negative", "Positive"), "H1404": ("(-)", "(+)"), "H1406": ("阴性(-)", "阳性(+)")}
 QUANTITATIVE = {"H1402", "H1404", "H1406", "H1407"}  # hospitals that measure HBsAg and its like
 # How a marker rises with the stage of a cancer: item -> cancer -> factor of stage 0..4
 RISES = {
@@ -58,7 +58,7 @@ def _ordered(v: Visits, rng: np.random.Generator) -> np.ndarray:
     cancer = np.isin(v.kind, v_.CANCER_KINDS)
     inpatient = np.isin(v.kind, (v_.SURGERY, v_.SYSTEMIC, v_.INTERVENTIONAL, v_.WORKUP))
     exam = v.kind == v_.EXAM
-    any_test = np.where(cancer, True, np.where(exam, rng.random(n) < 0.35, rng.random(n) < np.where(v.type == v_.INPATIENT, 0.95, 0.24)))
+    any_test = np.where(cancer, True, np.where(exam, rng.random(n) < 0.2, rng.random(n) < np.where(v.type == v_.INPATIENT, 0.8, 0.12)))
 
     def about(*numbers: int) -> np.ndarray:
         return np.isin(v.cancer, numbers)
@@ -68,7 +68,7 @@ def _ordered(v: Visits, rng: np.random.Generator) -> np.ndarray:
 
     chance = {
         "blood": np.where(cancer, np.where(inpatient, 0.95, 0.5), 0.9),
-        "liver": np.where(of(LIVER_US_AFP), 1, np.where(cancer, np.where(inpatient, 0.9, 0.4), 0.6)),
+        "liver": np.where(of(LIVER_US_AFP), 1, np.where(cancer, np.where(inpatient, 0.85, 0.3), 0.5)),
         "tumour": np.where(of(LIVER_US_AFP), 1, np.where(cancer, 0.85, 0.1)),
         "lung": np.where(cancer & about(0), 0.7, 0.01),
         "breast": np.where(cancer & about(1), 0.7, 0.005),

@@ -482,7 +482,8 @@ def report_cards(hospital: Hospital) -> Records:
         "quality_check_date": dates(np.where(reported + 20 <= END, reported + 20, NEVER)),
         "quality_check_passed": keep(flags(rng.random(n) < 0.94), reported + 20 <= END),
     }
-    made = records(hospital.name, "tumour_report_card", columns, person, np.maximum(reported, v.end[visit]) + days(rng, 5, 8, n))
+    checked = np.where(reported + 20 <= END, reported + 20, reported)
+    made = records(hospital.name, "tumour_report_card", columns, person, np.maximum(checked, v.end[visit]) + days(rng, 5, 8, n))
 
     made.table = made.table.filter(pa.array(there))
     made.person, made.known_on = made.person[there], made.known_on[there]

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ingestion.synthetic.cells import NEVER, Text, constant, dates, days, decimal, draw, flags, join, keep, missing, padded, pick, stream, whole
 from ingestion.synthetic.clinic import histories
-from ingestion.synthetic.habits import body, diseases, family, habits, women
+from ingestion.synthetic.habits import body, diseases, family, habits, lived, women
 from ingestion.synthetic.hospital import Hospital
 from ingestion.synthetic.imaging import imaging_reports
 from ingestion.synthetic.laboratory import lab_results
@@ -140,9 +140,9 @@ class Region:
             "hbsag_code": pick("012", np.where(rng.random(n) < 0.4, 0, 1 + ill["has_hepatitis_b"])),
             **habits(people, life, person, self.seed),
             "kitchen_fume_years": whole(rng.integers(0, 40, n), woman),
-            "likes_hot_food": told(0.35),
-            "likes_salty_food": told(0.3),
-            "likes_pickled_food": told(0.25),
+            "likes_hot_food": flags(lived(life, "diet_hot_scalding", person, rng.random(n) < 0.35).astype(bool)),
+            "likes_salty_food": flags(lived(life, "diet_salt_preference", person, rng.integers(1, 4, n)) == 1),
+            "likes_pickled_food": flags(lived(life, "diet_pickled_veg_freq", person, rng.integers(1, 5, n)) == 1),
             "exercises_weekly": told(0.4),
             "chronic_disease_codes": chronic,
             "hypertension_year": keep(since, ill["has_hypertension"]),

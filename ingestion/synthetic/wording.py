@@ -31,8 +31,12 @@ def filled(template: str, slots: Slots, rows: np.ndarray) -> Text:
     return join(*parts)
 
 
-def written(key: np.ndarray, templates: Sequence[Sequence[str]], slots: Slots, rng: np.random.Generator) -> Text:
-    """Per row one of the templates of its key (index into `templates`), filled."""
+Used = dict[str, np.ndarray]
+"""Per slot the rows whose text prints it."""
+
+
+def written(key: np.ndarray, templates: Sequence[Sequence[str]], slots: Slots, rng: np.random.Generator, used: Used | None = None) -> Text:
+    """Per row one of the templates of its key (index into `templates`), filled; `used` learns which rows print which slot."""
     n = len(key)
     lots = rng.random(n)
     texts, places = [], []
@@ -44,6 +48,8 @@ def written(key: np.ndarray, templates: Sequence[Sequence[str]], slots: Slots, r
         for option, template in enumerate(options):
             rows = at[chosen == option]
             if len(rows):
+                for slot in SLOT.findall(template) if used is not None else ():
+                    used.setdefault(slot, np.zeros(n, dtype=bool))[rows] = True
                 texts.append(filled(template, slots, rows))
                 places.append(rows)
     if not texts:
