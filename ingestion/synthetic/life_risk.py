@@ -102,8 +102,9 @@ def _womens(rng: np.random.Generator, female: np.ndarray, age: np.ndarray, risk:
         "breastfeeding_months": fed * rng.integers(3, 37, n),
         "breast_biopsy_count": biopsy * (1 + (rng.random(n) < 0.15)),
         "fdr_breast_cancer": female & first_degree(risk, BREAST),
-        "sdr_breast_cancer_lt50_count": breast,
-        "sdr_ovarian_cancer_lt50_count": ovary,
+        # the list of relatives is short: distant ones are often told only when asked for
+        "sdr_breast_cancer_lt50_count": np.where(female & (rng.random(n) < 0.008), breast + 1, breast),
+        "sdr_ovarian_cancer_lt50_count": np.where(female & (rng.random(n) < 0.003), ovary + 1, ovary),
     }
 
 

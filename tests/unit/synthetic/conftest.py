@@ -10,7 +10,7 @@ import pytest
 from ingestion.synthetic.province import generate
 from tests.unit.synthetic.delivered import Delivered, delivered_files
 
-SCALE, SEED = 5_000, 7
+SCALE, SEED = 3_000, 7
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +45,10 @@ def persons(province: Path) -> dict[tuple, int]:
     table = pq.read_table(province / "truth" / "record_person.parquet")
     columns = ("organisation", "feed", "delivered_on", "file_name", "row", "person_no")
     return {key[:-1]: key[-1] for key in zip(*(table[c].to_pylist() for c in columns), strict=True)}
+
+
+@pytest.fixture(scope="session")
+def written(province: Path) -> dict[tuple[str, int], str]:
+    """Variants in which an organisation writes down a person, by organisation and person."""
+    rows = pq.read_table(province / "truth" / "recorded_variant.parquet").to_pylist()
+    return {(r["organisation"], r["person_no"]): r["variants"] for r in rows}

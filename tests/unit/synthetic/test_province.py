@@ -8,13 +8,20 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ingestion.contracts import contract
 from ingestion.mappings import feed_of, load_mapping
+from ingestion.synthetic import province as province_module
 from ingestion.synthetic.deliver import organisations
+from ingestion.synthetic.people import populate
 from ingestion.synthetic.province import NotOurs, generate
+from ingestion.synthetic.recorded import VARIANTS, as_recorded
+from ingestion.synthetic.records import NOBODY
+from ingestion.synthetic.truth_lives import families, recorded_variants
 from tests.unit.synthetic.conftest import SCALE
 from tests.unit.synthetic.delivered import Delivered
 
@@ -100,16 +107,19 @@ def test_the_questionnaire_has_all_111_fields_of_the_form(files: list[Delivered]
     assert empty == []
 
 
-def test_id_numbers_carry_the_area_that_does_not_exist_and_a_valid_check_digit(files: list[Delivered], dirty: dict) -> None:
+def test_id_numbers_carry_the_area_that_does_not_exist_and_a_valid_check_digit(
+    files: list[Delivered], dirty: dict, persons: dict, written: dict
+) -> None:
     checked = 0
     for f in files:
-        if "id_card_no" not in f.mapping.columns or f.is_resent:
+        if not {"id_card_no", "birth_date", "sex_code"} <= set(f.mapping.columns) or f.is_resent:
             continue
         for row in range(1, len(f.rows) + 1):
-            if dirty.get((*f.key, row), set()) - HARMLESS:
+            variants = written.get((f.organisation, persons.get((*f.key, row))), "")
+            if dirty.get((*f.key, row), set()) - HARMLESS or {"no_id", "old_id"} & set(variants.split(";")):
                 continue
             number = f.value(row, "id_card_no")
-            assert number and re.fullmatch(r"1499(0[1-9]|[1-9]\d)\d{11}[\dX]", number)
+            assert number and re.fullmatch(r"1499(0[1-9]|[1-9]\d)\d{11}[\dX]", number), (f.path.name, row)
             assert CHECK[sum(w * int(d) for w, d in zip(WEIGHTS, number, strict=False)) % 11] == number[17]
             birth = f.day(row, "birth_date")
             assert birth and f"{birth:%Y%m%d}" == number[6:14]
@@ -118,20 +128,79 @@ def test_id_numbers_carry_the_area_that_does_not_exist_and_a_valid_check_digit(f
     assert checked > SCALE
 
 
-def test_a_person_has_the_same_name_number_and_birth_date_everywhere(files: list[Delivered], dirty: dict, persons: dict) -> None:
+def test_a_person_has_the_same_name_number_and_birth_date_wherever_no_variant_is_told(
+    files: list[Delivered], dirty: dict, persons: dict, written: dict
+) -> None:
     seen: dict[int, set[tuple]] = defaultdict(set)
     sources: dict[int, set[str]] = defaultdict(set)
     for f in files:
-        if "person_name" not in f.mapping.columns:
+        if not {"person_name", "id_card_no", "birth_date", "sex_code"} <= set(f.mapping.columns):
             continue
         for row in range(1, len(f.rows) + 1):
             person = persons.get((*f.key, row))
-            if person is None or dirty.get((*f.key, row), set()) - HARMLESS:
+            if person is None or dirty.get((*f.key, row), set()) - HARMLESS or (f.organisation, person) in written:
                 continue
             seen[person].add((f.value(row, "person_name"), f.value(row, "id_card_no"), f.day(row, "birth_date"), f.code(row, "sex_code")))
             sources[person].add(f.organisation)
-    assert all(len(found) == 1 for found in seen.values())
+    seen.pop(NOBODY, None)
+    assert {person: found for person, found in seen.items() if len(found) > 1} == {}
     assert sum(len(found) > 1 for found in sources.values()) > SCALE / 20
+
+
+def test_every_kind_of_variant_is_written_by_some_source(tmp_path: Path) -> None:
+    people = populate(5, 60_000)
+    everybody = np.arange(len(people))
+    found: set[str] = set()
+    for organisation in ("H1401", "T1401", "DR14"):
+        told = recorded_variants(people, {organisation: everybody})
+        found |= {name for text in set(told["variants"].to_pylist()) for name in text.split(";")}
+        person = told["person_no"].to_numpy()
+        as_written, truly = as_recorded(people, person, organisation), as_recorded(people, person, "PG14")
+        same = [as_written[name].equals(truly[name]) for name in ("person_name", "id_card_no", "mobile_phone")]
+        assert not any(same)
+        others = np.setdiff1d(everybody, person)
+        assert all(as_recorded(people, others, organisation)[name].equals(as_recorded(people, others, "PG14")[name]) for name in truly)
+    assert found == set(VARIANTS)
+
+
+def test_twins_and_fathers_with_sons_share_what_families_share() -> None:
+    people = populate(5, 20_000)
+    elder = np.flatnonzero(people.twin >= 0)
+    assert len(elder) >= 100 and (people.birth[elder] == people.birth[people.twin[elder]]).all() and (people.twin[people.twin[elder]] == elder).all()
+    names = people.name.to_pylist()
+    son = np.flatnonzero(people.son_of >= 0)
+    assert len(son) >= 50
+    for child, parent in ((i, people.son_of[i]) for i in son):
+        assert names[child][0] == names[parent][0] and people.birth[child] - people.birth[parent] > np.timedelta64(20 * 365, "D")
+    told = families(people)
+    assert set(told["relation"].to_pylist()) == {"twin", "father", "kin"} and any(told["is_phone_shared"].to_pylist())
+    assert len(set(people.id_card.to_pylist())) == len(people)
+
+
+def test_people_move_and_change_numbers_from_a_day_on() -> None:
+    people = populate(5, 20_000)
+    moved = np.flatnonzero(~np.isnat(people.moved_on))
+    before, after = (as_recorded(people, moved, "PG14", day=people.moved_on[moved] + shift)["residence_address"] for shift in (-1, 1))
+    assert len(moved) > 300 and before.equals(people.address.take(pa.array(moved))) and not before.equals(after)
+    changed = np.flatnonzero(~np.isnat(people.phone_changed_on))
+    before, after = (as_recorded(people, changed, "PG14", day=people.phone_changed_on[changed] + shift)["mobile_phone"] for shift in (-1, 1))
+    assert sum(a == b for a, b in zip(before.to_pylist(), after.to_pylist(), strict=True)) == 0
+
+
+def test_two_processes_write_the_bytes_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate(tmp_path / "one", 400, 3)
+    monkeypatch.setattr(province_module, "SEVERAL_PROCESSES_FROM", 0)
+    generate(tmp_path / "two", 400, 3)
+    assert _digests(tmp_path / "one") == _digests(tmp_path / "two")
+
+
+def test_deliveries_that_miss_their_day_are_told(province: Path, files: list[Delivered]) -> None:
+    counts = json.loads((province / "truth" / "counts.json").read_text(encoding="utf-8"))
+    told = {(m["organisation"], m["expected"], m["delivered"]) for m in counts["deliveries_not_in_time"]}
+    assert ("F1402", "2025-03-31", None) in told and ("T1405", "2025-03-31", "2025-05-20") in told
+    days = {(f.organisation, f.delivered_on.isoformat()) for f in files}
+    assert all((organisation, expected) not in days for organisation, expected, _ in told)
+    assert all((organisation, came) in days for organisation, _, came in told if came)
 
 
 def test_no_date_lies_after_its_delivery_unless_planted(files: list[Delivered], dirty: dict) -> None:
