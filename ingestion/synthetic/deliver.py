@@ -68,13 +68,13 @@ class Post:
     def deliver(self, made: Records) -> None:
         """Write all deliveries of one feed of one organisation."""
         plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
+        if {"person_name", "id_card_no"} & set(made.table.column_names):
+            self.truth.written_down(made.organisation, made.person)
         if made.feed in plan.get("beside", ()):
             return  # its records stand in the rows of another feed
         made = shaped(made, mapping)
         if made.stated is not None:
             self.truth.stated(made)
-        if {"person_name", "id_card_no"} & set(made.table.column_names):
-            self.truth.written_down(made.organisation, made.person)
         rng, when = stream(self.seed, "deliver", made.organisation, made.feed + made.suffix), np.array(plan["dates"], dtype="datetime64[D]")
         slot = np.searchsorted(when, made.known_on, side="left")
         late = (rng.random(len(made)) < plan["late"]) & (slot < len(when) - 1)
@@ -91,6 +91,8 @@ class Post:
             if plan["feeds"][made.feed]["format"] == "database":
                 due, day = _as_pulled(made, words, mapping, due)
             if len(due) + len(carried) + len(gone) == 0:
+                if plan["feeds"][made.feed]["format"] == "database":
+                    put_rows(database_file(self.landing, made.organisation), mapping.with_defaults(made.feed), words.slice(0, 0))
                 continue
             carried, gone = self._one(made, words, mapping, day, due, carried, gone, late, k, is_last=k == len(when) - 1, rng=rng)
             self.truth.unique_records[f"{made.organisation} {made.feed}"] -= len(gone)
