@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.contracts import contract
-from ingestion.mappings import FeedMapping, Mapping, load_mapping
+from ingestion.mappings import FeedMapping, Mapping, feed_of, load_mapping
 from ingestion.synthetic import writers
 from ingestion.synthetic.calibration import document
 from ingestion.synthetic.cells import stream
 from ingestion.synthetic.database import database_file, put_rows
 from ingestion.synthetic.dialects import delivered_name, dialect
-from ingestion.synthetic.faults import ACCEPTED, CORRECTIONS, KEPT, QUARANTINED, SKIPPED, SUPERSEDED, Batch, faults_of
+from ingestion.synthetic.faults import ACCEPTED, CORRECTIONS, KEPT, QUARANTINED, REJECTED, SKIPPED, SUPERSEDED, Batch, faults_of
 from ingestion.synthetic.records import Records
 from ingestion.synthetic.shapes import companions, shaped
 from ingestion.synthetic.truth import Truth, organisations
@@ -98,6 +98,7 @@ class Post:
             self.truth.unique_records[f"{made.organisation} {made.feed}"] -= len(gone)
         if made.part[0] == made.part[1] - 1:
             self._repeat(made, plan, mapping)
+            self._misspell(made, plan, mapping)
 
     def _one(
         self,
@@ -232,7 +233,11 @@ class Post:
         file_names = pa.array(names)
         for at, name, fault, expected, reason in changes:
             self.truth.planted(made.organisation, made.feed, day, file_names.take(pa.array(at // size)), at % size + 1, name, fault, expected, reason)
-            for other, beside in made.also.items() if fault in WHOLE_ROW else ():
+            nobody = np.zeros(len(made), dtype=np.int64)
+            sharing = {feed_of(entry): nobody for entry in mapping.feeds_in_folder(feed.folder) if feed_of(entry) != made.feed}
+            for other, beside in ({**sharing, **made.also} if fault in WHOLE_ROW else {}).items():
+                if fault == "repeated_row" and mapping.feeds[other].distinct:
+                    continue  # there it is no second record
                 held = at[(beside[rows[at]] > 0) | (fault == "column_count")]
                 place = file_names.take(pa.array(held // size)), held % size + 1
                 self.truth.planted(made.organisation, other, day, *place, None, fault, expected, reason)
@@ -275,3 +280,22 @@ class Post:
                     SKIPPED,
                     "duplicate_file",
                 )
+
+    def _misspell(self, made: Records, plan: dict, mapping: Mapping) -> None:
+        """Deliver a file some days earlier with a slip in its header: it is refused, and the file of the due day stands in for it."""
+        for slip in plan.get("misspelt", ()):
+            source = self._folder(made, mapping, slip["of"])
+            if slip["feed"] != made.feed or not source.exists():
+                continue
+            target = self._folder(made, mapping, slip["delivered"])
+            target.mkdir(parents=True, exist_ok=True)
+            path = sorted(source.glob("*"))[0]
+            name = f"{slip['file']}{path.suffix}"
+            encoding = mapping.with_defaults(made.feed).encoding or "utf-8"
+            header, line, rows = path.read_bytes().partition(b"\n")
+            (target / name).write_bytes(header.replace(slip["column"].encode(encoding), slip["as"].encode(encoding), 1) + line + rows)
+            first = next(f for f in self.truth.files if (f["file_name"], f["feed"], f["organisation"]) == (path.name, made.feed, made.organisation))
+            self.truth.files.append({**first, "delivered_on": slip["delivered"].isoformat(), "file_name": name, "is_repeat": True})
+            nowhere = np.zeros(1, dtype=np.int64)
+            said = (None, "misspelt_header", REJECTED, "missing_columns")
+            self.truth.planted(made.organisation, made.feed, slip["delivered"], pa.array([name]), nowhere, *said)
