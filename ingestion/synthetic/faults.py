@@ -14,9 +14,9 @@ from ingestion.mappings import FeedMapping
 from ingestion.synthetic.cells import Text, choose, constant, dates, decimal, join, keep, parse_dates, whole
 from ingestion.synthetic.dialects import date_pattern, delivered_name
 
-QUARANTINED, REPAIRED, SET_ASIDE, KEPT, SUPERSEDED, SKIPPED, ACCEPTED = (
+QUARANTINED, REPAIRED, SET_ASIDE, KEPT, SUPERSEDED, SKIPPED, ACCEPTED, REJECTED = (
     *("quarantined", "repaired", "set_aside", "kept", "superseded", "skipped"),
-    "accepted",
+    *("accepted", "rejected"),
 )
 RARE, USUAL = 0.001, 0.002
 
@@ -460,10 +460,19 @@ OWN: dict[str, list[Fault]] = {
 }
 
 
+def _broken_line(text: Text) -> Text:
+    return join(pc.utf8_slice_codeunits(text, 0, 2), "\n", pc.utf8_slice_codeunits(text, 2))
+
+
+# Texts that staff type with the enter key.
+TYPED = {"questionnaire": "employer", "visit": "chief_complaint", "physical_exam": "summary_text"}
+
+
 def faults_of(feed: str) -> list[Fault]:
     """All faults planted in a feed."""
     with_person = contract(feed).subject_field("id_card_no") is not None
-    return [*(_person(feed) if with_person else []), *OWN.get(feed, [])]
+    typed = [Fault("line_break_in_text", TYPED[feed], _edited(TYPED[feed], _broken_line), ACCEPTED, None, RARE)] if feed in TYPED else []
+    return [*(_person(feed) if with_person else []), *OWN.get(feed, []), *typed]
 
 
 def _more(field: str, amount: float, places: int) -> Callable[[Batch, np.ndarray], Text]:
