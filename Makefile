@@ -16,7 +16,7 @@ UV := $(or $(shell command -v uv),.venv-tools/bin/uv)
 unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test extracts lint bench docs returns up down status clean
+.PHONY: help run test extracts lint bench docs returns check-mapping draft-mapping up down status clean
 
 help:
 	@echo "make run       extracts in, published tables and validation report out (EXTRACTS=, SCALE=, SEED=, AS_OF=, STRICT=1)"
@@ -27,6 +27,8 @@ help:
 	@echo "make bench     seconds, rows/s and memory per stage beside a bare copy: SCALE=residents"
 	@echo "make docs      data dictionary of forms, fields and codes (Chinese), and documentation of models and columns"
 	@echo "make returns   write the defect return file of every organisation again"
+	@echo "make check-mapping  what a mapping misses, told in Chinese: ORG=organisation [FILE=sample FEED=feed] [OUT=report.md or .html]"
+	@echo "make draft-mapping  a mapping drafted from a table's headers and values: FILE=table [FEED=feed] [ORG=organisation] [OUT=mapping.yml]"
 	@echo "make clean     remove LAKEHOUSE_HOME"
 
 run: .venv/.runtime
@@ -50,6 +52,14 @@ docs: .venv/.runtime
 
 returns: .venv/.runtime
 	@$(PY) -m ingestion.returns
+
+check-mapping: .venv/.runtime
+	@$(PY) -m ingestion.mapping_check check --org "$(or $(ORG),$(error ORG=organisation is missing))" \
+	  $(if $(FILE),--file "$(FILE)") $(if $(FEED),--feed "$(FEED)") $(if $(OUT),--out "$(OUT)")
+
+draft-mapping: .venv/.runtime
+	@$(PY) -m ingestion.mapping_check draft --file "$(or $(FILE),$(error FILE=table is missing))" \
+	  $(if $(FEED),--feed "$(FEED)") $(if $(ORG),--org "$(ORG)") $(if $(OUT),--out "$(OUT)")
 
 up down status: .venv/.runtime
 	@$(PY) -m infra.airflow.service $@

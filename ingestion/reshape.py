@@ -137,6 +137,24 @@ class Reshaper:
         table = pa.table([*columns.values(), kept[ROW], pa.array(part.astype(np.int32))], names=[*columns, ROW, PART])
         return Reshaped(table, without)
 
+    def join_matches(self, batch: pa.Table, delivered_on: date) -> list[tuple[Join, int, int]]:
+        """Per join: how many rows have a key, and how many of them find their row in the other table. Raises Unjoinable."""
+        plan = self._plan(tuple(c for c in batch.column_names if c != ROW))
+        connection = self._connection
+        batch = batch.rename_columns([plan.renamed.get(c, c) for c in batch.column_names]) if plan.renamed else batch
+        connection.register("_reshape_src", cleaned(batch.select([*plan.read, ROW]), self.said.null_values or ()))
+        relation, found = "(select * from _reshape_src)", []
+        for number, join in enumerate(self.said.join):
+            table = name(self._joined.table(number, join, delivered_on))
+            filled = " and ".join(f"s.{name(here)} is not null" for here in join.on)
+            on = " and ".join(f"j.k{i} = s.{name(here)}" for i, here in enumerate(join.on))
+            (keyed,) = connection.execute(f"select count(*) from {relation} as s where {filled}").fetchone() or (0,)
+            (hit,) = connection.execute(f"select count(*) from {relation} as s semi join {table} as j on {on}").fetchone() or (0,)
+            found.append((join, keyed, hit))
+            relation = self._with_join(relation, number, join, delivered_on)
+        connection.unregister("_reshape_src")
+        return found
+
     # What is to be done ------------------------------------------------------------------------------------------------------------------
 
     def _plan(self, delivered: tuple[str, ...]) -> _Plan:
