@@ -95,20 +95,21 @@ def _is_new(made: Records, share: float, seed: int, on: date, rng: np.random.Gen
     return _marks(made.table[anchor].combine_chunks(), share, seed, on) if anchor else rng.random(len(made)) < share
 
 
-def _write(landing: Path, made: Records, on: date) -> str:
+def _write(landing: Path, made: Records, on: date) -> tuple[str, Records]:
+    """Write one file; returns its name and the records as its rows."""
     plan, mapping = organisations()[made.organisation], load_mapping(made.organisation)
     feed, spec = mapping.with_defaults(made.feed), plan["feeds"][made.feed]
     made = shaped(made, mapping)
     words, name = dialect(made, feed) if made.words is None else made.words, spec["file"].format(date=f"{on:%Y%m%d}") + made.suffix
     if spec["format"] == "database":
         put_rows(database_file(landing, made.organisation), feed, words)
-        return name
+        return name, made
     table, others = companions(made.organisation, feed, words)
     form = {"encoding": feed.encoding or "utf-8", "delimiter": feed.delimiter, "bom": plan.get("bom", False), "broken": {}}
     place = landing / mapping.source / made.organisation
     for folder, other in others.items():
         writers.write(place / folder / on.isoformat(), f"{folder}_{name}", spec["format"], other, sheet=None, **form)
-    return writers.write(place / feed.folder / on.isoformat(), name, spec["format"], table, sheet=feed.sheet, **form)
+    return writers.write(place / feed.folder / on.isoformat(), name, spec["format"], table, sheet=feed.sheet, **form), made
 
 
 def deliver_increment(out: Path, share: float, on: date) -> dict[str, int]:
@@ -139,14 +140,15 @@ def deliver_increment(out: Path, share: float, on: date) -> dict[str, int]:
         if len(at) == 0:
             continue
         extra = {name: column.take(pa.array(at)) for name, column in made.extra.items()}
-        name = _write(
-            out / "landing", Records(made.organisation, made.feed, table, made.person[at], np.full(len(at), day), extra, part=made.part), on
-        )
-        files, rows = files + 1, rows + len(at)
+        fresh = Records(made.organisation, made.feed, table, made.person[at], np.full(len(at), day), extra, part=made.part)
+        name, written = _write(out / "landing", fresh, on)
+        n = len(written)
+        files, rows = files + 1, rows + n
         columns = {"organisation": made.organisation, "feed": made.feed, "file_name": name}
-        kind = np.where(np.arange(len(at)) < len(new), "new", "corrected")
-        same = {key: pa.repeat(pa.scalar(value), len(at)) for key, value in columns.items()}
-        truth.append(pa.table({**same, "row": pa.array(np.arange(1, len(at) + 1)), "person_no": pa.array(made.person[at]), "kind": pa.array(kind)}))
+        # where a row is not a record, none is corrected
+        kind = np.where((np.arange(n) < len(new)) | (n != len(at)), "new", "corrected")
+        same = {key: pa.repeat(pa.scalar(value), n) for key, value in columns.items()}
+        truth.append(pa.table({**same, "row": pa.array(np.arange(1, n + 1)), "person_no": pa.array(written.person), "kind": pa.array(kind)}))
     if truth:
         pq.write_table(pa.concat_tables(truth), out / "truth" / f"increment_{on:%Y%m%d}.parquet", compression="zstd")
     return {"files": files, "rows": rows}
