@@ -122,7 +122,7 @@ def observe(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: str, answers: str) -> None:
-    """Point at the values of a feed's accepted rows that were set aside or repaired."""
+    """Point at the values of a feed's accepted rows that were set aside or repaired; of a deleted record nothing is asked."""
     described, raw = contract(feed), view(connection, settings, lake.RAW, feed)
     new = f"(select batch_id from batch where is_new and feed = {quoted(feed)})"
     said = f"list_filter(string_split(_verdicts, '|'), v -> split_part(v, ':', 2) not in ({', '.join(map(quoted, HARMLESS_WORDS))}))"
@@ -132,7 +132,7 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, settings: Settings, feed: 
         select _batch, _file, _row, coalesce(_part, 0) as _part, split_part(v, ':', 1) as field, split_part(v, ':', 2) as code
         from (
             select _batch, _file, _row, _part, unnest({said}) as v from {raw}
-            where _status = 'accepted' and _verdicts is not null and _batch in {new}
+            where _status = 'accepted' and not coalesce(_deleted, false) and _verdicts is not null and _batch in {new}
         )
         """
     )
