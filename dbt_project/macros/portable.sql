@@ -50,11 +50,13 @@ cast({{ dbt.date_trunc('month', day) }} as date)
 {# Body mass index, kg/m2, cut (not rounded) to two decimals in whole numbers, so that no threshold is reached by rounding. #}
 {% macro body_mass_index(weight_kg, height_cm) -%}
 cast(
-    {{ whole_quotient(
-        'cast(' ~ weight_kg ~ ' * 10 as bigint) * 10000000',
-        'cast(nullif(' ~ height_cm ~ ', 0) * 10 as bigint) * cast(' ~ height_cm ~ ' * 10 as bigint)'
-    ) }} as numeric(12, 0)
-) * cast(0.01 as numeric(3, 2))
+    cast(
+        {{ whole_quotient(
+            'cast(' ~ weight_kg ~ ' * 10 as bigint) * 10000000',
+            'cast(nullif(' ~ height_cm ~ ', 0) * 10 as bigint) * cast(' ~ height_cm ~ ' * 10 as bigint)'
+        ) }} as numeric(12, 0)
+    ) * cast(0.01 as numeric(3, 2)) as numeric(15, 2)
+)
 {%- endmacro %}
 
 {# The numbers 1 to n, one per row. #}
@@ -117,6 +119,11 @@ case
     when {{ plain }} like 'I%' or {{ plain }} like '1%' then 'I'
     when {{ plain }} like '0%' then '0'
 end
+{%- endmacro %}
+
+{# Whether a part of the stage table may be the part that was reported: one begins the other, or the table says any. #}
+{% macro stage_part_fits(of_table, reported) -%}
+('any' = {{ of_table }} or lower({{ of_table }}) like lower({{ reported }}) || '%' or lower({{ reported }}) like lower({{ of_table }}) || '%')
 {%- endmacro %}
 
 {# Answer of a form as a truth value, by the code list of its field: the forms say yes in nine ways. #}

@@ -49,7 +49,7 @@ def table(text: str) -> list[dict[str, str | None]]:
 
 
 class Province:
-    """Collects deliveries; `close` writes ledger, batch states, exceptions and the identity map."""
+    """Collects deliveries; `close` writes rows, ledger, batch states, exceptions and the identity map."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -59,6 +59,7 @@ class Province:
         self.answers: list[dict[str, Any]] = []
         self.quarantined: list[dict[str, Any]] = []
         self.batches = 0
+        self.tables: dict[str, list[tuple[str, pa.Table]]] = {}
 
     def deliver(
         self,
@@ -114,8 +115,7 @@ class Province:
             if unknown:
                 raise KeyError(f"feed {feed} has no field {', '.join(sorted(unknown))}")
             records.append({f.name: typed(values.get(f.name), f.type) for f in schema})
-        found_table = lake.table(self.settings, lake.LAKE, feed, schema)
-        lake.append(found_table, batch, [pa.Table.from_pylist(records, schema=schema)])
+        self.tables.setdefault(feed, []).append((batch, pa.Table.from_pylist(records, schema=schema)))
         self.ledger.append(
             {
                 "ledger_id": f"l{self.batches:03d}",
@@ -193,7 +193,10 @@ class Province:
         ledger["rows_quarantined"] += 1
 
     def close(self) -> None:
-        """Write everything that belongs to the deliveries beside their rows."""
+        """Append the rows, one commit per feed, and write everything that belongs to the deliveries beside them."""
+        for feed, delivered in self.tables.items():
+            table = lake.table(self.settings, lake.LAKE, feed, lake.lake_schema(contract(feed)))
+            lake.append(table, " ".join(batch for batch, _ in delivered), [pa.concat_tables(rows for _, rows in delivered)])
         people = [
             {"identity_id": identity, "person_id": f"p-{person}", "method": "id_card_no", "change_no": number, "known_on": known}
             for number, (identity, (person, known)) in enumerate(sorted(self.identities.items()), 1)

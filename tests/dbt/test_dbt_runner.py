@@ -23,9 +23,7 @@ def test_a_build_returns_every_node_with_seconds_and_the_rows_of_its_table(nodes
     assert all(n.seconds >= 0 for n in nodes)
 
 
-def test_after_a_run_another_process_may_open_the_build_file_and_the_environment_is_as_before(
-    lake: Settings, warehouse: duckdb.DuckDBPyConnection
-):
+def test_after_a_run_another_process_may_open_the_build_file_and_the_environment_is_as_before(lake: Settings, warehouse: duckdb.DuckDBPyConnection):
     assert "LAKEHOUSE_SETTINGS" not in os.environ
     assert warehouse.execute("select count(*) from feat_resident").fetchone() == (10,)
 

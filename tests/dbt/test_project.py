@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 from dbt_project.tools import generate
 from infra.dbt_runner import PROJECT, NodeResult, run_dbt
 from infra.settings import Settings
-from ingestion.contracts import contracts
+from ingestion.contracts import codes, contracts
 from tests.dbt.people import AS_OF
 
 CHINESE, ENGLISH = re.compile(r"[一-鿿]"), re.compile(r"[A-Za-z]{2,}")
@@ -100,6 +101,103 @@ def test_every_published_model_has_an_enforced_contract_and_every_table_a_tested
     without_key = {"meta_quarantine", "meta_form_answer_exception"}
     tables = [n for n in models if n["config"]["materialized"] == "table" and n["name"] not in without_key]
     assert (open_models, [n["name"] for n in tables if n["unique_id"] not in keyed]) == ([], [])
+
+
+# About places, organisations, programme and staff, not about people.
+NOT_PEOPLE = re.compile(r"std_(organisation|division|department|doctor|population|programme_target|training_\w+|decision_(linkage|code|rule)\w*)$")
+
+
+def test_every_table_about_people_tells_channel_and_screening_source(built: dict[str, list[str]]):
+    tables = [t for t in built if t.startswith(("std_", "feat_", "mart_")) and not NOT_PEOPLE.match(t)]
+    assert len(tables) > 30
+    assert [t for t in tables if not {"channel", "screening_source"} <= set(built[t])] == []
+    assert [t for t in built if NOT_PEOPLE.match(t) and "person_id" in built[t]] == []
+
+
+def ancestors(manifest: dict[str, Any], node: str) -> set[str]:
+    found, waiting = set(), [node]
+    while waiting:
+        for parent in manifest["parent_map"].get(waiting.pop(), []):
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
+
+
+def test_nobody_is_forgotten_every_feed_about_people_makes_persons_and_every_feed_is_standardised(manifest: dict[str, Any]):
+    of_person = ancestors(manifest, "model.lakehouse.std_person")
+    assert [c.feed for c in contracts().values() if c.subject and f"source.lakehouse.lake.{c.feed}" not in of_person] == []
+    standard = {n for name in manifest["nodes"] if ".std_" in name for n in ancestors(manifest, name)}
+    # What a CT shows beside the lungs stays with the form until a rule asks for it.
+    assert [c.feed for c in contracts().values() if f"source.lakehouse.lake.{c.feed}" not in standard] == []
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    with (PROJECT / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_no_prefix_of_a_code_begins_another_so_that_every_code_has_one_meaning():
+    for system in ("icd10", "icd9cm3"):
+        prefixes = [r["prefix"].replace(".", "") for r in seed("seed_code_prefix") if r["code_system"] == system]
+        assert [(a, b) for i, a in enumerate(prefixes) for j, b in enumerate(prefixes) if i != j and b.startswith(a)] == []
+
+
+def test_every_classified_code_is_a_code_of_the_list_it_names():
+    ours = {"lab_text", "relation_degree", "relative_cancer", "pathology_site", "staging_edition", "colorectal_pathology"}
+    lists = {r["code_list"] for r in seed("seed_code_class")} - ours
+    known = {(c.list, c.code) for c in codes()}
+    for row in seed("seed_code_class"):
+        name = row["code_list"].removeprefix("coded_result.")
+        if row["code_list"] in lists and not name.startswith("histology_behaviour."):
+            assert (name, row["code"]) in known, row
+
+
+def test_every_code_of_a_result_has_a_class():
+    classed = {(r["code_list"], r["code"]) for r in seed("seed_code_class")}
+    lists = {
+        "lung_result",
+        "digestive_tract_result",
+        "liver_result",
+        "liver_lesion_conclusion",
+        "breast_result",
+        "bi_rads",
+        "bi_rads_us",
+        "bi_rads_mg",
+        "hpv_result",
+        "test_result",
+        "bethesda_category",
+        "colposcopy_impression",
+        "cervical_histology",
+        "upper_gi_pathology",
+        "colorectal_pathology",
+        "fit_result",
+    }
+    assert sorted((c.list, c.code) for c in codes() if c.list in lists and (c.list, c.code) not in classed) == []
+
+
+def test_every_item_every_unit_and_every_statement_is_described_once():
+    items = {r["item"]: r["unit"] for r in seed("seed_measurement_item")}
+    units = {r["unit"] for r in seed("seed_unit")}
+    assert {r["item"] for r in seed("seed_measurement_alias")} <= set(items)
+    for row in seed("seed_unit_factor"):
+        assert items[row["item"]] == row["to_unit"] and float(row["factor"]) > 0, row
+    assert {r["from_unit"] for r in seed("seed_unit_factor")} <= units
+    for name, key in (
+        ("seed_measurement_alias", "alias"),
+        ("seed_unit", "printed"),
+        ("seed_measurement_item", "item"),
+        ("seed_history_statement", "statement"),
+    ):
+        keys = [r[key] for r in seed(name)]
+        assert len(keys) == len(set(keys)), name
+
+
+def test_every_statement_of_a_history_is_described(warehouse: duckdb.DuckDBPyConnection):
+    sql = warehouse.execute("select sql from duckdb_views() where view_name = 'std_medical_history'").fetchone()[0]
+    stated = set(re.findall(r"'(\w+)' AS \"?statement", sql))
+    assert len(stated) > 60
+    assert stated == {r["statement"] for r in seed("seed_history_statement")}
 
 
 def rule_files() -> list[Path]:

@@ -246,9 +246,9 @@ final as (
             when treated_on is not null then 'treated'
             when diagnosed_on is not null and stage_number is not null then 'staged'
             when diagnosed_on is not null then 'diagnosed'
-            when pathology_on is not null or (fit_result = 'positive' and colonoscopy_on >= fit_on)
-                or (cancer = 'cervix' and colposcopy_on is not null)
-                then 'worked_up'
+            when pathology_on is not null then 'worked_up'
+            when fit_result = 'positive' and colonoscopy_on >= fit_on then 'worked_up'
+            when cancer = 'cervix' and colposcopy_on is not null then 'worked_up'
             when positive_on is not null then 'positive'
             when suspicious_on is not null then 'suspicious'
             when screened_on is not null then 'negative'

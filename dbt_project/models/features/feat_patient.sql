@@ -295,7 +295,7 @@ death_report as (
     from {{ ref('std_death') }}
 ),
 
--- A test of the programme, a hospital's own screening or a check-up that was positive before the diagnosis made it a screen-detected cancer.
+-- A test of the programme, a hospital's own screening or a check-up that was positive before the diagnosis made it a screen-detected one.
 detection as (
     select
         tumour.person_id,

@@ -57,10 +57,8 @@ upper_gi as (
         true as is_done,
         cast(null as boolean) as is_complete,
         case
-            when {{ coded_yes('present1_absent2', 'form.oesophageal_lesion_found') }}
-                or {{ coded_yes('present1_absent2', 'form.gastric_lesion_found') }} then true
-            when not {{ coded_yes('present1_absent2', 'form.oesophageal_lesion_found') }}
-                and not {{ coded_yes('present1_absent2', 'form.gastric_lesion_found') }} then false
+            when '1' in (form.oesophageal_lesion_found, form.gastric_lesion_found) then true
+            when form.oesophageal_lesion_found = '2' and form.gastric_lesion_found = '2' then false
         end as has_lesion,
         cast(null as boolean) as is_positive,
         {{ coded_yes('absent0_present1', 'form.pathology_taken') }} as has_biopsy,

@@ -53,7 +53,7 @@ form_value as (
         '{{ field.item }}' as item,
         '{{ field.name }}' as item_code,
         '{{ field.name_zh }}' as item_name,
-        {% if field.code_list %}cast(null as numeric(18, 4)){% else %}cast(form.{{ field.name }} as numeric(18, 4)){% endif %} as value_number,
+        cast({{ 'null' if field.code_list else 'form.' ~ field.name }} as numeric(18, 4)) as value_number,
         {% if field.comparator %}form.{{ field.name }}_comparator{% else %}cast(null as text){% endif %} as value_comparator,
         cast(null as text) as value_text,
         {% if field.code_list %}form.{{ field.name }}{% else %}cast(null as text){% endif %} as value_code,
@@ -73,10 +73,19 @@ form_value as (
     {%- endfor %}
 ),
 
-measurement as (
+listed as (
     select * from laboratory
     union all
     select * from form_value
+),
+
+-- A result in words: the text, or a sign without a number.
+measurement as (
+    select
+        listed.*,
+        lower({{ before_bracket('coalesce(listed.value_text, case when listed.value_number is null then listed.value_comparator end)') }})
+            as value_word
+    from listed
 ),
 
 placed as (
@@ -96,8 +105,7 @@ placed as (
     left join {{ ref('seed_code_class') }} as by_text
         on
             by_text.code_list = 'lab_text'
-            and lower({{ before_bracket('coalesce(measurement.value_text, case when measurement.value_number is null then measurement.value_comparator end)') }})
-            = by_text.code
+            and measurement.value_word = by_text.code
     left join {{ ref('seed_code_class') }} as by_code
         on measurement.value_code_list = by_code.code_list and measurement.value_code = by_code.code
 ),

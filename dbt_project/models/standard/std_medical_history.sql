@@ -7,13 +7,13 @@
 {%- for kind in ('yes', 'member', 'code', 'number', 'date') -%}
 {%- set entries = source[kind] or [] -%}
 {%- for entry in entries[:var('statements_per_kind', entries | length)] -%}
-{%- do branches.append(history_statement(source, kind, entry)) -%}
+{%- do branches.append(history_statement(source, kind, entry) | trim) -%}
 {%- endfor -%}
 {%- endfor -%}
 {%- endfor %}
 
 with stated as (
-{{ branches | join('    union all') }}
+    {{ branches | join('\n    union all\n    ') }}
 ),
 
 final as (

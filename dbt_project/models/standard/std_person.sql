@@ -21,11 +21,33 @@
     ('stg_national_platform__outreach_contact', ['contact_date'], none),
     ('stg_programme__decision_participation', ['decided_at'], none),
 ] %}
-{%- set mentioned = ['stg_hospital__medical_history', 'meta_answer__resident_health_record', 'meta_answer__tumour_report_card', 'stg_hospital__medical_order',
-    'std_visit', 'std_front_page', 'std_diagnosis', 'std_measurement', 'std_imaging', 'std_screening_test', 'std_pathology', 'std_surgery', 'std_treatment',
-    'std_follow_up', 'std_death_report'] %}
-{%- set families = ['national_platform', 'hospital', 'checkup', 'screening_centre', 'free_screening', 'regional_platform', 'registry', 'programme'] %}
-{%- set names = {'national_platform': 'platform'} %}
+{%- set mentioned = [
+    'stg_hospital__medical_history',
+    'meta_answer__resident_health_record',
+    'meta_answer__tumour_report_card',
+    'stg_hospital__medical_order',
+    'std_visit',
+    'std_front_page',
+    'std_diagnosis',
+    'std_measurement',
+    'std_imaging',
+    'std_screening_test',
+    'std_pathology',
+    'std_surgery',
+    'std_treatment',
+    'std_follow_up',
+    'std_death_report',
+] %}
+{%- set families = {
+    'platform': 'national_platform',
+    'hospital': 'hospital',
+    'checkup': 'checkup',
+    'screening_centre': 'screening_centre',
+    'free_screening': 'free_screening',
+    'regional_platform': 'regional_platform',
+    'registry': 'registry',
+    'programme': 'programme',
+} %}
 with stated as (
     {%- for model, days, county in described %}
     select
@@ -69,10 +91,10 @@ seen as (
 person as (
     select
         person_id,
-        min(first_known_on) as first_known_on,
-        {%- for family in families %}
-        bool_or(source_family = '{{ family }}') as is_known_from_{{ names.get(family, family) }}{{ ',' if not loop.last }}
+        {%- for name, family in families.items() %}
+        bool_or(source_family = '{{ family }}') as is_known_from_{{ name }},
         {%- endfor %}
+        min(first_known_on) as first_known_on
     from seen
     group by person_id
 ),
@@ -175,8 +197,8 @@ final as (
         substr(county.residence_county_code, 1, 4) || '00' as residence_city_code,
         coalesce(sex.value_count > 1, false) as is_sex_contradictory,
         coalesce(birth.value_count > 1, false) as is_birth_date_contradictory,
-        {%- for family in families %}
-        person.is_known_from_{{ names.get(family, family) }},
+        {%- for name in families %}
+        person.is_known_from_{{ name }},
         {%- endfor %}
         first_channel.channel,
         first_test.screening_source,

@@ -1,4 +1,4 @@
--- A case of the cancer registry. The registry's own duplicates are kept: `case_rank` numbers the cases of one person and cancer, first first.
+-- A case of the cancer registry. The registry's own duplicates are kept: `case_rank` numbers the cases of one person and cancer.
 with registered as (
     select * from {{ ref('stg_registry__cancer_registry_case') }}
 ),

@@ -148,9 +148,9 @@ liver_us as (
         form.exam_date as test_date,
         case
             when form.result_code in ('3', '4') or liver_lesion.has_positive then 'positive'
-            when {{ coded_yes('found1_not2', 'form.lesion_found') }} then
-                case when liver_lesion.is_all_negative then 'negative' else 'suspicious' end
-            when not {{ coded_yes('found1_not2', 'form.lesion_found') }} then 'negative'
+            when form.lesion_found = '1' and liver_lesion.is_all_negative then 'negative'
+            when form.lesion_found = '1' then 'suspicious'
+            when form.lesion_found = '2' then 'negative'
             when form.result_code in ('1', '2', '5') then 'negative'
             else 'no_result'
         end as result,
@@ -209,9 +209,8 @@ mammography as (
         form.screening_no as test_no,
         form.exam_date as test_date,
         case
-            when 'positive' in (coalesce(both_sides.class, ''), coalesce(left_side.class, ''), coalesce(right_side.class, '')) then 'positive'
-            when 'suspicious' in (coalesce(both_sides.class, ''), coalesce(left_side.class, ''), coalesce(right_side.class, ''))
-                then 'suspicious'
+            when 'positive' in (both_sides.class, left_side.class, right_side.class) then 'positive'
+            when 'suspicious' in (both_sides.class, left_side.class, right_side.class) then 'suspicious'
             else coalesce(both_sides.class, left_side.class, right_side.class, programme.class, 'no_result')
         end as result,
         form.bi_rads_code as result_detail,
@@ -253,8 +252,9 @@ hpv_form as (
     select
         form.*,
         case
-            when form.hpv16_code = '1' or form.hpv18_code = '1'
-                or {{ list_has('form.hpv_type_codes', '16') }} or {{ list_has('form.hpv_type_codes', '18') }} then 'hpv_16_18'
+            when '1' in (form.hpv16_code, form.hpv18_code) then 'hpv_16_18'
+            when {{ list_has('form.hpv_type_codes', '16') }} then 'hpv_16_18'
+            when {{ list_has('form.hpv_type_codes', '18') }} then 'hpv_16_18'
             when form.hpv_other12_code = '1' or form.hpv_type_codes is not null then 'hpv_other'
         end as found_type
     from {{ ref('meta_answer__screening_cervical_hpv') }} as form

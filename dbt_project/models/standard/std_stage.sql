@@ -25,7 +25,7 @@ pathology as (
         report.histology_code,
         {{ provenance('report') }}
     from {{ ref('std_pathology') }} as report
-    where report.t_category is not null or report.n_category is not null or report.m_category is not null or report.stage_group is not null
+    where coalesce(report.t_category, report.n_category, report.m_category, report.stage_group) is not null
 ),
 
 diagnosis as (
@@ -50,8 +50,7 @@ diagnosis as (
             tumour.diagnosis_source = 'hospital_diagnosis'
             and stated.record_key = tumour.record_key
             and tumour.cancer is not null
-    where stated.clinical_t_category is not null or stated.clinical_n_category is not null or stated.clinical_m_category is not null
-        or stated.stage_group is not null
+    where coalesce(stated.clinical_t_category, stated.clinical_n_category, stated.clinical_m_category, stated.stage_group) is not null
 ),
 
 front_page as (
@@ -77,7 +76,7 @@ front_page as (
             and tumour.is_main
             and stay.record_key = tumour.record_key
             and tumour.cancer is not null
-    where stay.t_category is not null or stay.n_category is not null or stay.m_category is not null or stay.stage_group is not null
+    where coalesce(stay.t_category, stay.n_category, stay.m_category, stay.stage_group) is not null
 ),
 
 report_card as (
@@ -99,7 +98,7 @@ report_card as (
     from {{ ref('meta_answer__tumour_report_card') }} as card
     inner join {{ ref('std_diagnosis') }} as tumour
         on tumour.diagnosis_source = 'report_card' and card.record_key = tumour.record_key and tumour.cancer is not null
-    where card.t_category is not null or card.n_category is not null or card.m_category is not null or card.stage_group is not null
+    where coalesce(card.t_category, card.n_category, card.m_category, card.stage_group) is not null
 ),
 
 registry as (
@@ -121,8 +120,12 @@ registry as (
     from {{ ref('std_registry_case') }} as registered
     where
         registered.cancer is not null
-        and (registered.t_category is not null or registered.n_category is not null or registered.m_category is not null
-            or registered.stage_group_code <> '9')
+        and coalesce(
+            registered.t_category,
+            registered.n_category,
+            registered.m_category,
+            nullif(registered.stage_group_code, '9')
+        ) is not null
 ),
 
 -- The follow-up form of the programme states T, N, M and stage by codes of its own, clinical and pathological.
@@ -147,8 +150,7 @@ follow_up as (
     inner join {{ ref('std_diagnosis') }} as tumour
         on tumour.diagnosis_source = 'screening_follow_up' and answer.record_key = tumour.record_key and tumour.cancer is not null
     left join form_code on form_code.code_list = 'stage_group_form' and answer.{{ name }}_stage_code = form_code.code
-    where form_code.class is not null or answer.{{ name }}_t_code is not null or answer.{{ name }}_n_code is not null
-        or answer.{{ name }}_m_code is not null
+    where coalesce(form_code.class, answer.{{ name }}_t_code, answer.{{ name }}_n_code, answer.{{ name }}_m_code) is not null
     {%- if not loop.last %}
     union all
     {%- endif %}

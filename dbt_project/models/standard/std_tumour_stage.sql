@@ -1,6 +1,7 @@
 -- The stage of a person's tumour from the TNM parts of one pathology report: the most complete, then the latest.
 -- Metastasis that is not reported counts as M0 beside a known T and N. A part without its letter stands for all its letters, a finer part
 -- for the coarser one of the table; where parts, histology or basis lead to several stages, the number they share remains, or nothing.
+{%- set parts = [('t_category', 't_category'), ('n_category', 'n_category'), ('m_category', 'm_used')] %}
 with report as (
     select
         pathology.person_id,
@@ -51,7 +52,7 @@ possible as (
         chosen.cancer,
         stage_group.stage,
         stage_group.stage_number,
-        {%- for part, used in [('t_category', 't_category'), ('n_category', 'n_category'), ('m_category', 'm_used')] %}
+        {%- for part, used in parts %}
         case
             when lower(stage_group.{{ part }}) = lower(chosen.{{ used }}) then 0
             when lower(stage_group.{{ part }}) like lower(chosen.{{ used }}) || '%' then 1
@@ -64,14 +65,10 @@ possible as (
         on
             chosen.cancer = stage_group.cancer
             and chosen.site = stage_group.site
-            and (stage_group.basis = 'any' or stage_group.basis = chosen.basis_used)
-            and (stage_group.histology_group = 'any' or stage_group.histology_group = coalesce(chosen.histology_group, stage_group.histology_group))
-            {%- for part, used in [('t_category', 't_category'), ('n_category', 'n_category'), ('m_category', 'm_used')] %}
-            and (
-                stage_group.{{ part }} = 'any'
-                or lower(stage_group.{{ part }}) like lower(chosen.{{ used }}) || '%'
-                or lower(chosen.{{ used }}) like lower(stage_group.{{ part }}) || '%'
-            )
+            and stage_group.basis in ('any', chosen.basis_used)
+            and stage_group.histology_group in ('any', coalesce(chosen.histology_group, stage_group.histology_group))
+            {%- for part, used in parts %}
+            and {{ stage_part_fits('stage_group.' ~ part, 'chosen.' ~ used) }}
             {%- endfor %}
 ),
 
