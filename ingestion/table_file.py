@@ -11,7 +11,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
     MetricModeTypes,
@@ -127,8 +129,28 @@ def _as(rows: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
         nothing = pa.nulls(len(rows), pa.int32() if pa.types.is_dictionary(field.type) else field.type)
         return pa.DictionaryArray.from_arrays(nothing, pa.array([], field.type.value_type)) if pa.types.is_dictionary(field.type) else nothing
     column = rows[field.name]
-    if column.type == field.type:
-        return column
     if pa.types.is_dictionary(field.type):
-        return column.dictionary_encode() if not pa.types.is_dictionary(column.type) else column.cast(field.type)
-    return column.cast(field.type)
+        return _pruned(column.cast(field.type)) if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return column if column.type == field.type else column.cast(field.type)
+
+
+def _pruned(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column with those texts alone that its rows hold, each once.
+
+    Parquet's writer puts a whole dictionary into the file, texts of no row included: cells that were sealed or left out would stand there to be read.
+    Of a text that stands twice it leaves room for the second and fills it with whatever was in memory.
+    """
+    return pa.chunked_array([_pruned_chunk(chunk) for chunk in column.chunks], column.type)
+
+
+def _pruned_chunk(array: pa.DictionaryArray) -> pa.DictionaryArray:
+    used = pc.unique(array.indices.drop_null())
+    texts = array.dictionary.take(used).dictionary_encode()
+    if len(texts.dictionary) == len(array.dictionary):
+        return array
+    moved = np.zeros(len(array.dictionary), np.int32)
+    moved[used.to_numpy()] = texts.indices.to_numpy()
+    there = array.indices.is_valid().to_numpy(zero_copy_only=False)
+    places = array.indices.fill_null(0).to_numpy()
+    indices = moved[places] if len(moved) else places
+    return pa.DictionaryArray.from_arrays(pa.array(indices, mask=~there), texts.dictionary)
