@@ -131,6 +131,13 @@ class Tests:
         wanted = (self.source == source) & (self.organisation == organisation)
         return self.where(wanted & np.isin(self.modality, modalities) if modalities else wanted)
 
+    def first(self, modality: int, people: int) -> tuple[np.ndarray, np.ndarray]:
+        """Day and result of everybody's first test of a kind in the first round, check-ups left out; missing and NOT_DONE for the others."""
+        own = self.where((self.modality == modality) & (self.round == 0) & (self.source != CHECKUP))
+        day, result = np.full(people, NEVER, dtype=DAY), np.zeros(people, dtype=np.int8)
+        day[own.person[::-1]], result[own.person[::-1]] = own.day[::-1], own.result[::-1]
+        return day, result
+
     @staticmethod
     def none() -> Tests:
         """No tests at all."""
@@ -253,9 +260,6 @@ class Lives:
     checkup_of          index into CHECKUP_CENTRES, NOWHERE for people who are no customers
     checkup_date        day of the (first) check-up
     in_region           in the resident register of the regional platform (people of Taiyuan)
-
-    Beside these, the attributes of the colorectal cancer life can be read from here directly, as `hospital` 0 or 1 and with
-    the FIT and colonoscopy of the first round: for the builders that know only this cancer.
     """
 
     risk: Risk
@@ -267,21 +271,6 @@ class Lives:
     checkup_of: np.ndarray
     checkup_date: np.ndarray
     in_region: np.ndarray
-    fit_date: np.ndarray
-    fit_result: np.ndarray
-    colonoscopy_date: np.ndarray
-    colonoscopy_done: np.ndarray
-    after_fit: np.ndarray
-
-    def __getattr__(self, name: str) -> np.ndarray:
-        if name.startswith("__") or "cancers" not in self.__dict__:
-            raise AttributeError(name)
-        return getattr(self.cancers["colorectum"], name)
-
-    @property
-    def hospital(self) -> np.ndarray:
-        """Hospital of the colorectal cancer among the first two, for builders that know only these."""
-        return np.maximum(self.cancers["colorectum"].hospital, 0) % 2
 
     @property
     def died_of_cancer(self) -> np.ndarray:

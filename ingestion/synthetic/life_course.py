@@ -15,19 +15,14 @@ from ingestion.synthetic.life import (
     CANCERS,
     CHECKUP,
     CHECKUP_CENTRES,
-    COLONOSCOPY,
     END,
-    FIT,
-    FIT_NONE,
     HIGH,
-    INCOMPLETE,
     LOW,
     NO_ROUTE,
     NOWHERE,
     START,
     CancerLife,
     Lives,
-    Tests,
 )
 from ingestion.synthetic.life_care import diagnose, lived
 from ingestion.synthetic.life_history import course, diagnosed_before, outsiders, precursor_chances, prevalence, relative_risks
@@ -108,14 +103,6 @@ def _kept(life: CancerLife, death: np.ndarray) -> None:
     life.resection_date = np.where(gone & (life.state == CANCER), NEVER, life.resection_date).astype(DAY)
 
 
-def _first(tests: Tests, modality: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Day and result of the first test of a kind, per person."""
-    own = tests.where((tests.modality == modality) & (tests.round == 0) & (tests.source != CHECKUP))
-    day, result = np.full(n, NEVER), np.zeros(n, dtype=np.int8)
-    day[own.person], result[own.person] = own.day, own.result
-    return day, result
-
-
 def live(people: People, seed: int) -> Lives:
     """Live every life up to the end of June 2025."""
     n, rng = len(people), stream(seed, "life")
@@ -165,18 +152,10 @@ def live(people: People, seed: int) -> Lives:
         _kept(life, death)
         life.died_of &= life.has_cancer
         life.tests = books[cancer].tests(death, life.diagnosis_date)
-    bowel = cancers["colorectum"].tests
-    fit_date, fit_result = _first(bowel, FIT, n)
-    colonoscopy_date, colonoscopy_result = _first(bowel, COLONOSCOPY, n)
     return Lives(
         risk=risk,
         known_other_cancer=other_cancer,
         death_date=death.astype(DAY),
         cancers=cancers,
         **places,
-        fit_date=fit_date,
-        fit_result=np.where(missing(fit_date), FIT_NONE, fit_result),
-        colonoscopy_date=colonoscopy_date,
-        colonoscopy_done=~missing(colonoscopy_date) & (colonoscopy_result != INCOMPLETE),
-        after_fit=~missing(colonoscopy_date) & ~missing(fit_date),
     )

@@ -101,16 +101,9 @@ def counties() -> tuple[Division, ...]:
 
 
 @cache
-def home_hospital() -> np.ndarray:
-    """Per county the index of the hospital that most of its patients go to: 0 H1401, 1 H1402."""
-    by_prefecture = {row["code"]: int(row["hospital"] == "H1402") for row in rows("prefectures")}
-    return np.array([by_prefecture[c.parent] for c in counties()])
-
-
-@cache
 def usual_hospital() -> np.ndarray:
     """Per county the hospital that most of its people go to, as index into the seven hospitals."""
-    by_prefecture = {row["code"]: int(row["usual_hospital"][-1]) - 1 for row in rows("prefectures")}
+    by_prefecture = {row["code"]: int(row["hospital"][-1]) - 1 for row in rows("prefectures")}
     return np.array([by_prefecture[c.parent] for c in counties()])
 
 

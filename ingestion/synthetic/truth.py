@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ingestion.synthetic.calibration import column, document
 from ingestion.synthetic.cells import NEVER, Text, dates, missing, pick, whole
-from ingestion.synthetic.life import FIT_NEGATIVE, FIT_POSITIVE, HOSPITALS, ROUTES, Life
+from ingestion.synthetic.life import COLONOSCOPY, FIT, FIT_NEGATIVE, FIT_POSITIVE, HOSPITALS, NEGATIVE, POSITIVE, ROUTES, Life
 from ingestion.synthetic.people import People, counties
 from ingestion.synthetic.records import NOBODY, Records
 from ingestion.synthetic.truth_lives import recorded_variants, write_lives
@@ -230,17 +230,19 @@ class Truth:
         write_lives(self.folder, people, life)
         persons_of = {organisation: np.concatenate(found) for organisation, found in self._written_down.items()}
         pq.write_table(recorded_variants(people, persons_of), self.folder / "recorded_variant.parquet", compression="zstd")
+        bowel = life.cancers["colorectum"]
+        (_, fit), (_, scoped) = (bowel.tests.first(kind, len(people)) for kind in (FIT, COLONOSCOPY))
         summary = {
             "seed": seed,
             "scale": scale,
             "persons": len(people),
             "residents": people.residents,
             "surveyed": int(people.is_surveyed.sum()),
-            "high_risk": int(life.high_risk.sum()),
-            "fit_done": int(np.isin(life.fit_result, (FIT_NEGATIVE, FIT_POSITIVE)).sum()),
-            "fit_positive": int((life.fit_result == FIT_POSITIVE).sum()),
-            "colonoscopies": int(life.colonoscopy_done.sum()),
-            "cancers": int(life.has_cancer.sum()),
+            "high_risk": int(bowel.high_risk.sum()),
+            "fit_done": int(np.isin(fit, (FIT_NEGATIVE, FIT_POSITIVE)).sum()),
+            "fit_positive": int((fit == FIT_POSITIVE).sum()),
+            "colonoscopies": int(np.isin(scoped, (NEGATIVE, POSITIVE)).sum()),
+            "cancers": int(bowel.has_cancer.sum()),
             "cancers_by_kind": {name: int(cancer.has_cancer.sum()) for name, cancer in life.cancers.items()},
             "screened_by_kind": {name: len(np.unique(cancer.tests.person)) for name, cancer in life.cancers.items()},
             "deliveries_not_in_time": [missed for organisation in organisations() for missed in not_in_time(organisation)],
@@ -285,13 +287,16 @@ def _persons(people: People, references: list[pa.Table]) -> pa.Table:
 
 def person_state(people: People, life: Life) -> pa.Table:
     """One row per person: the course of colorectal screening, disease and treatment as it really was."""
-    cancer = life.has_cancer
-    tnm = {part: pick(column("tnm", part), life.tnm, cancer) for part in ("t", "n", "m", "stage")}
+    bowel = life.cancers["colorectum"]
+    cancer = bowel.has_cancer
+    (fit_date, fit_result), (colonoscopy_date, colonoscopy) = (bowel.tests.first(kind, len(people)) for kind in (FIT, COLONOSCOPY))
+    scoped = np.isin(colonoscopy, (NEGATIVE, POSITIVE))
+    tnm = {part: pick(column("tnm", part), bowel.tnm, cancer) for part in ("t", "n", "m", "stage")}
 
     def day(values: np.ndarray) -> pa.Array:
         return dates(values).cast(pa.date32())
 
-    treatments = [life.neoadjuvant_date, life.surgery_date, life.systemic_date, life.resection_date]
+    treatments = [bowel.neoadjuvant_date, bowel.surgery_date, bowel.systemic_date, bowel.resection_date]
     treated = cancer & np.any([~missing(t) for t in treatments], axis=0)
     columns = {
         "person_no": pa.array(np.arange(len(people), dtype=np.int32)),
@@ -299,27 +304,27 @@ def person_state(people: People, life: Life) -> pa.Table:
         "survey_date": day(people.survey_date),
         "age_at_survey": pa.array(life.risk.age, mask=~people.is_surveyed),
         "is_known_cancer": pa.array(life.known_cancer(np.arange(len(people)), np.where(people.is_surveyed, people.survey_date, NEVER))),
-        "is_high_risk": pa.array(life.high_risk),
+        "is_high_risk": pa.array(bowel.high_risk),
         "nhc_2024_score": pa.array(life.risk.score, mask=~people.is_surveyed),
         **{f"points_{name}": pa.array(points, mask=~people.is_surveyed) for name, points in life.risk.points.items()},
-        "is_screened": pa.array(~missing(life.fit_date) | life.colonoscopy_done),
-        "fit_date": day(life.fit_date),
-        "fit_result_code": whole(life.fit_result, life.fit_result > 0),
-        "colonoscopy_date": day(life.colonoscopy_date),
-        "is_colonoscopy_done": pa.array(life.colonoscopy_done),
-        "neoplasia": pick(["none", "non_advanced_adenoma", "advanced_adenoma", "cancer"], life.state),
+        "is_screened": pa.array(~missing(fit_date) | scoped),
+        "fit_date": day(fit_date),
+        "fit_result_code": whole(fit_result, fit_result > 0),
+        "colonoscopy_date": day(colonoscopy_date),
+        "is_colonoscopy_done": pa.array(scoped),
+        "neoplasia": pick(["none", "non_advanced_adenoma", "advanced_adenoma", "cancer"], bowel.state),
         "has_cancer_diagnosis": pa.array(cancer),
-        "route": pick(ROUTES, life.route, cancer),
-        "diagnosis_date": day(life.diagnosis_date),
-        "site_icd10_code": pick(column("colon_sites", "icd10"), life.site, cancer),
+        "route": pick(ROUTES, bowel.route, cancer),
+        "diagnosis_date": day(bowel.diagnosis_date),
+        "site_icd10_code": pick(column("colon_sites", "icd10"), bowel.site, cancer),
         **{f"{part}_category" if part != "stage" else "stage": text for part, text in tnm.items()},
-        "stage_group": whole(life.stage_group, cancer),
-        "hospital": pick(HOSPITALS, life.cancers["colorectum"].hospital.astype(np.int64), ~missing(life.workup_date)),
-        "workup_date": day(life.workup_date),
-        "surgery_date": day(life.surgery_date),
-        "systemic_treatment_date": day(life.systemic_date),
-        "neoadjuvant_date": day(life.neoadjuvant_date),
-        "endoscopic_resection_date": day(life.resection_date),
+        "stage_group": whole(bowel.stage_group, cancer),
+        "hospital": pick(HOSPITALS, bowel.hospital.astype(np.int64), ~missing(bowel.workup_date)),
+        "workup_date": day(bowel.workup_date),
+        "surgery_date": day(bowel.surgery_date),
+        "systemic_treatment_date": day(bowel.systemic_date),
+        "neoadjuvant_date": day(bowel.neoadjuvant_date),
+        "endoscopic_resection_date": day(bowel.resection_date),
         "is_treated": pa.array(treated),
         "is_dead": pa.array(~missing(life.death_date)),
         "death_date": day(life.death_date),

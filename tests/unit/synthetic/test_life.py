@@ -15,10 +15,9 @@ from ingestion.synthetic.life import (
     CANCER,
     CANCERS,
     CHECKUP,
+    COLONOSCOPY,
     COLPOSCOPY,
     FIT,
-    FIT_NEGATIVE,
-    FIT_POSITIVE,
     HIGH,
     HPV,
     INTERVAL,
@@ -26,6 +25,7 @@ from ingestion.synthetic.life import (
     LOW,
     NEGATIVE,
     NON_ADVANCED,
+    POSITIVE,
     PREVALENT,
     SCREENED,
     START,
@@ -97,14 +97,15 @@ def _rates(lived: Lived) -> dict[str, float]:
     tests = lived.first_tests("lung")
     found["ldct_class_3_4_pct"] = 100 * (tests.category[tests.modality == LDCT] >= 3).mean()
     found["hbsag_pct"] = 100 * life.risk.markers["hbsag"].mean()
-    valid = np.isin(life.fit_result, (FIT_NEGATIVE, FIT_POSITIVE))
     bowel = life.cancers["colorectum"]
+    (_, fit), (_, scope) = (bowel.tests.first(kind, len(people)) for kind in (FIT, COLONOSCOPY))
+    valid, done = np.isin(fit, (NEGATIVE, POSITIVE)), np.isin(scope, (NEGATIVE, POSITIVE))
     scoped = lived.first_tests("colorectum")
     shown = scoped.seen[(scoped.modality != FIT) & (scoped.result <= 2)]
     return found | {
         "high_risk_pct": 100 * of_platform["colorectum"][asked].mean(),
-        "colonoscopy_compliance_pct": 100 * life.colonoscopy_done[bowel.high_risk].mean(),
-        "fit_positive_pct": 100 * (life.fit_result[valid] == FIT_POSITIVE).mean(),
+        "colonoscopy_compliance_pct": 100 * done[bowel.high_risk].mean(),
+        "fit_positive_pct": 100 * (fit[valid] == POSITIVE).mean(),
         "crc_detection_pct": 100 * (shown == CANCER).mean(),
         "advanced_adenoma_pct": 100 * (shown == ADVANCED).mean(),
         "non_advanced_adenoma_pct": 100 * (shown == NON_ADVANCED).mean(),
