@@ -6,7 +6,14 @@ import re
 
 import pytest
 
+from ingestion.contracts import contracts
 from tests.end_to_end.lakehouse import Lakehouse
+
+
+def fed(lakehouse: Lakehouse) -> list[str]:
+    """The feeds that were delivered; tables that are only there to be joined to others hold no records of their own."""
+    found = lakehouse.lake().execute("select distinct feed from lake.batch_ledger").fetchall()
+    return sorted(f for (f,) in found if f in contracts())
 
 
 def test_every_row_read_is_accepted_or_quarantined_and_the_books_are_those_of_the_files(lakehouse: Lakehouse) -> None:
@@ -14,15 +21,17 @@ def test_every_row_read_is_accepted_or_quarantined_and_the_books_are_those_of_th
     unbalanced = "select * from lake.batch_ledger where rows_read <> rows_accepted + rows_quarantined"
     assert lake.execute(unbalanced).fetchall() == []
     delivered = """
-        with files as (select organisation, feed, file_name, delivered_on, count(*) as lines from truth.record_person group by all)
-        select l.organisation, l.feed, l.file_name, l.rows_delivered, f.lines from lake.batch_ledger as l
+        with files as (select organisation, feed, file_name, delivered_on, count(*) as lines from truth.record_person group by all),
+        shared as (select organisation, file_name, delivered_on, max(lines) as lines from files group by all)  -- one table, several feeds
+        select l.organisation, l.feed, l.file_name, l.rows_delivered, f.lines, s.lines from lake.batch_ledger as l
         full join files as f using (organisation, feed, file_name, delivered_on)
-        where coalesce(l.status, '') not in ('duplicate', 'rejected', 'joined') and l.rows_delivered is distinct from f.lines
+        left join shared as s using (organisation, file_name, delivered_on)
+        where coalesce(l.status, '') not in ('duplicate', 'rejected', 'joined') and l.rows_delivered is distinct from coalesce(f.lines, s.lines)
     """
     assert lake.execute(delivered).fetchall() == []
     in_tables = "select sum(rows_accepted), sum(rows_quarantined) from lake.batch_ledger"
     accepted, quarantined = lake.execute(in_tables).fetchone()
-    feeds = [f for (f,) in lake.execute("select distinct feed from lake.batch_ledger").fetchall()]
+    feeds = fed(lakehouse)
     assert accepted == sum(lake.execute(f"select count(*) from lake.{f}").fetchone()[0] for f in feeds)
     assert quarantined == sum(lake.execute(f"select count(*) from raw.{f} where _status = 'quarantined'").fetchone()[0] for f in feeds)
     assert quarantined == lake.execute("select count(distinct (_batch, _file, _row)) from lake.quarantine").fetchone()[0] > 0
@@ -42,14 +51,15 @@ def test_the_summary_tells_the_books_of_the_ledger(lakehouse: Lakehouse) -> None
 
 
 def verdicts(lakehouse: Lakehouse) -> dict[tuple, tuple[str, set[str]]]:
-    """(organisation, feed, file, row) → status and field:reason of every raw row."""
+    """(organisation, feed, file, row) → status and field:reason of every raw row; a row of several records is quarantined where one of them is."""
     lake = lakehouse.lake()
-    found = {}
-    for (feed,) in lake.execute("select distinct feed from lake.batch_ledger").fetchall():
+    found: dict[tuple, tuple[str, set[str]]] = {}
+    for feed in fed(lakehouse):
         for organisation, file, row, status, said in lake.execute(
             f"select _organisation, _file, _row, _status, _verdicts from raw.{feed}"
         ).fetchall():
-            found[organisation, feed, file, row] = (status, set(filter(None, (said or "").split("|"))))
+            before, reasons = found.get((organisation, feed, file, row), (status, set()))
+            found[organisation, feed, file, row] = (max(before, status), reasons | set(filter(None, (said or "").split("|"))))
     return found
 
 
@@ -88,8 +98,7 @@ def test_rows_without_a_planted_fault_are_accepted(lakehouse: Lakehouse) -> None
 
 def test_records_of_one_person_get_one_key_and_records_of_two_people_two(lakehouse: Lakehouse) -> None:
     lake = lakehouse.lake()
-    feeds = [f for (f,) in lake.execute("select distinct feed from lake.batch_ledger").fetchall()]
-    with_people = [f for f in feeds if "identity_id" in [c[0] for c in lake.execute(f"describe lake.{f}").fetchall()]]
+    with_people = [f for f in fed(lakehouse) if "identity_id" in [c[0] for c in lake.execute(f"describe lake.{f}").fetchall()]]
     records = " union all ".join(
         f"select _organisation as organisation, '{f}' as feed, _delivered_on as delivered_on, _file as file_name, _row as row, identity_id"
         f" from lake.{f}"
@@ -148,7 +157,8 @@ def test_every_diagnosed_patient_of_the_truth_is_in_the_patient_feature_table(la
     published = lakehouse.published()
     truth = f"'{lakehouse.truth / 'person_state.parquet'}'"
     known = published.execute(f"select count(*) from {truth} where diagnosis_date <= date '2025-06-30'").fetchone()[0]
-    found = published.execute("select count(*) from feat_patient where cancer = 'colorectum'").fetchone()[0]
+    # whom the cancer registry alone knows came by no channel: they are strangers to the programme
+    found = published.execute("select count(*) from feat_patient where cancer = 'colorectum' and channel is not null").fetchone()[0]
     assert known > 5 and abs(found - known) <= 1
 
 
