@@ -25,7 +25,7 @@ from sqlalchemy import func, or_, select
 from infra.settings import Settings
 from ingestion import ops
 from ingestion.deliveries import DueDelivery, due_deliveries
-from ingestion.deliveries.check import described
+from ingestion.deliveries.arrivals import described
 from ingestion.naming import feed_zh, organisation_zh
 from ingestion.returns import wording
 from ingestion.returns.store import OPEN, business_day

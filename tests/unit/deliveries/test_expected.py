@@ -12,6 +12,7 @@ from infra.settings import Settings
 from ingestion import ops
 from ingestion.deliveries import check, due_deliveries
 from ingestion.deliveries.expected import due, periods
+from ingestion.mappings import load_mapping
 from tests.unit.ingestion.lakehouse import ask, load_all
 
 D = date
@@ -78,8 +79,8 @@ EXPECT = {"expect": {"every": "month", "grace_days": 5, "from": D(2025, 5, 1)}}
 
 
 @pytest.fixture
-def landed(describe: Callable, land: Callable[..., Path], settings: Settings) -> Settings:
-    """H1 delivered May in time and June not; H2 delivered one file that is refused; nothing is expected of H3."""
+def landed(describe: Callable, land: Callable[..., Path], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A province of three: H1 delivered May in time and June not; H2 delivered one file that is refused; nothing is expected of H3."""
     describe("H1", "hospital", {"surgery": {**SURGERY, **EXPECT}})
     describe("H2", "hospital", {"surgery": {**SURGERY, **EXPECT}})
     describe("H3", "hospital", {"surgery": SURGERY})
@@ -87,6 +88,7 @@ def landed(describe: Callable, land: Callable[..., Path], settings: Settings) ->
         land(f"hospital/{organisation}/surgery/{day}/s.csv", "no,p,d,n\n1,a,2025-05-01,阑尾切除术\n")
     land("hospital/H2/surgery/2025-06-02/s.csv", "")
     load_all(settings)
+    monkeypatch.setattr("ingestion.deliveries.arrivals.all_mappings", lambda: map(load_mapping, ("H1", "H2", "H3")))
     return settings
 
 

@@ -13,6 +13,7 @@ from openpyxl import load_workbook
 
 from infra.settings import Settings
 from ingestion import ops, returns
+from ingestion.mappings import load_mapping
 from ingestion.returns import store
 from ingestion.returns.files import defect_number
 from tests.unit.ingestion.lakehouse import load_all
@@ -27,8 +28,10 @@ SECRET = "某某某"
 
 
 @pytest.fixture(autouse=True)
-def hospital(describe: Callable) -> None:
+def hospital(describe: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only organisation of its province."""
     describe("H1", "hospital", {"surgery": SURGERY, "patient": PATIENT})
+    monkeypatch.setattr("ingestion.deliveries.arrivals.all_mappings", lambda: iter([load_mapping("H1")]))
 
 
 @pytest.fixture
