@@ -14,6 +14,7 @@ from ingestion import duck, field_qc
 from ingestion.check import check
 from ingestion.contracts import Contract, Field, contract
 from ingestion.derive import name, quoted
+from ingestion.encoded import spread
 from ingestion.joined import DATE_FOLDER, Unjoinable
 from ingestion.load import PERSON_NUMBER, deliveries
 from ingestion.mapping_check.draft import FORMATS
@@ -28,6 +29,7 @@ from ingestion.reshape import PART, ROW, Reshaper
 from ingestion.text import scrub
 
 SHOWN_CODES = 20
+PARSED = "__parsed"
 ENOUGH = 20
 
 
@@ -182,6 +184,7 @@ def _quality(
     result = {"_row": delivered[ROW], "_part": delivered[PART], "_ok": pa.array(checked.ok), "_verdicts": checked.verdict_texts()}
     result |= {"_hash_a": pa.array(checked.hashes[0]), "_hash_b": pa.array(checked.hashes[1])}
     result |= {f: checked.values(f) for f in checked.fields}
+    result |= {f + PARSED: spread(j.parsed, j.place) for f, j in checked.fields.items() if j.parsed is not None}
     connection.register("src", field_qc.cleaned(delivered, said.null_values or ()))
     connection.register("result", pa.table(result))
     repeated = (
@@ -317,8 +320,8 @@ def _units(out: TableReport, connection: duckdb.DuckDBPyConnection, field: Field
     if repaired >= 3 and repaired > 0.5 * n:
         out.add("suspicious", "单位可疑", f"{label}：多数身高以米填写，已逐条换算；请在映射中写 factor: 100")
     item = next((i for i in lab_items() if plain(field.name.split("_")[0]) in i.names or plain(field.name_zh) in i.names), None)
-    if item and field.unit and n >= 5:
-        (median,) = connection.execute(f"select median({name(field.name)}) from result").fetchone() or (None,)
+    if item and field.unit and n + outside >= 5:
+        (median,) = connection.execute(f"select median({name(field.name + PARSED)}) from result").fetchone() or (None,)
         if median is not None and (text := _other_unit(item, float(median))):
             out.add("suspicious", "单位可疑", f"{label}：{text}")
 
@@ -350,7 +353,8 @@ def _dates(out: TableReport, connection: duckdb.DuckDBPyConnection, cells: pa.Ta
     """Dates that are read in the wrong order, or shifted to another century."""
     value = name(field.name)
     days, n = connection.execute(f"select max(day({value})), count(distinct {value}) from result").fetchone() or (None, 0)
-    unread, future = _counted(connection, field, "not_a_date"), _counted(connection, field, "date_in_future")
+    unread = _counted(connection, field, "not_a_date")
+    future = _counted(connection, field, "date_in_future") + _counted(connection, field, "out_of_range")
     total = len(cells)
     if unread > 0.05 * total and not column.startswith(DERIVED):
         best = [f for f, share in formats_that_read(connection, cells, column, FORMATS) if share >= 0.9][:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from ingestion.mapping_check.matching import (
 from ingestion.mapping_check.profile import Profile, formats_that_read, profiles
 from ingestion.mapping_check.sample import Sample, sheets, sniffed
 
-ROWS = 20_000
+ROWS = 5_000
 NULLS = ("", "NULL", "null", "\\N")
 ODD_NULLS = ("?", "-", "--", "NA", "N/A", "NaN", "None", "none", "无", "/", "nan", "[NULL]", "(null)")
 FORMATS = (
@@ -40,7 +41,9 @@ FORMATS = (
     "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y", "%y-%m-%d", "%Y%m%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%d-%m",
 )  # fmt: skip
 AGES = {"年龄", "nl", "age", "anchorage", "就诊年龄", "检查年龄", "brnl", "hznl"}
+DIAGNOSES = {"diag", "dx", "icd", "icd9", "icd10", "diagnosis", "zd", "诊断", "出院诊断", "其他诊断", "cyzd", "qtzd"}
 NUMBERED = re.compile(r"^(.*?[^0-9])_?(\d{1,2})$")
+NAME_PARTS = {"family": {"last", "lastname", "surname", "familyname", "姓"}, "given": {"first", "firstname", "givenname", "名"}}
 KEPT_COLUMNS = 400
 
 
@@ -93,16 +96,19 @@ def _occurs(table: pa.Table, null: str) -> bool:
     return False
 
 
-def ranked(columns: dict[str, Profile], path: Path) -> list[tuple[str, float]]:
+def ranked(columns: dict[str, Profile], path: Path, feeds: Iterable[str] | None = None) -> list[tuple[str, float]]:
     """The feeds by how well the columns fit them, best first."""
     found = []
-    for described in contracts().values():
+    for described in map(contract, feeds or contracts()):
         matches = assign(described, columns.values())
         wanted = [f for f in described.fields if f.required and not f.derivation]
         wide = len(_lab_columns(columns, set())) if described.feed == "lab_result" else 0
         required = sum(matches[f.name].score for f in wanted if f.name in matches) + (2 if wide >= 3 else 0)
         placed = sum(m.score for m in matches.values()) + wide
         fit = 0.5 * required / max(1, len(wanted)) + 0.5 * placed / max(1, min(len(columns), KEPT_COLUMNS))
+        keys = [columns[matches[f.name].column] for f in described.primary_key if f.name in matches]
+        if len(described.primary_key) == 1 and keys and keys[0].filled and keys[0].distinct < 0.9 * keys[0].filled:
+            fit *= 0.7  # the rows are of something of which there are several to this key
         hint = max((_alike(described, text) for text in (path.stem, path.parent.name, path.parent.parent.name)), default=0)
         found.append((described.feed, min(1.0, round(fit * 0.9 + 0.15 * hint, 3))))
     return sorted(found, key=lambda f: -f[1])
@@ -128,8 +134,8 @@ def drafted(path: Path, feed: str | None = None, organisation: str | None = None
         scores = {s: _sheet_fit(t.columns, path, feed) for s, t in candidates}
         sheet, table = max(candidates, key=lambda c: scores[c[0]])
     table = table or read_table(path)
-    ranking = ranked(table.columns, path)
-    chosen = feed or ranking[0][0]
+    ranking = ranked(table.columns, path) if feed is None else [(feed, 1.0)]
+    chosen = ranking[0][0]
     writer = _Writer(contract(chosen), table, organisation or "NEWORG", sheet)
     draft = writer.draft()
     draft.ranking = ranking
@@ -144,8 +150,8 @@ def _readable(path: Path, sheet: str) -> bool:
 
 
 def _sheet_fit(columns: dict[str, Profile], path: Path, feed: str | None) -> float:
-    fits = dict(ranked(columns, path))
-    return fits[feed] if feed in fits else max(fits.values())
+    fits = dict(ranked(columns, path, [feed] if feed else list(contracts())))
+    return max(fits.values())
 
 
 def _lab_columns(columns: dict[str, Profile], taken: set[str]) -> dict[str, tuple[str, str]]:
@@ -184,8 +190,11 @@ class _Writer:
             self.lines[f] = self._line(self.fields[f], match)
             self.comments[f] = f"可信度 {match.score:.2f}：{match.why}" + ("，请核对" if match.score < LIKELY else "")
             self.used.add(match.column)
+        self._left_over_dates()
         self._birth_from_age()
+        self._name_in_parts()
         self._keys()
+        self._rows_of_one_key()
         missing = [f.name for f in self.fields.values() if f.required and f.name not in self.lines and f.name not in self._made]
         unplaced = [c for c in self.table.sample.columns if c not in self.used]
         text = self._text(missing, unplaced)
@@ -230,6 +239,9 @@ class _Writer:
                 profile = self.columns[stem + numbers[0]]
                 by_value = f == "diagnosis_code" and any(self.columns[stem + n].is_mostly("icd10", 0.7) for n in numbers)
                 by_name, _ = header_score("diagnosis", self.fields[f], stem.rstrip("_ "))
+                if plain(stem) in DIAGNOSES:
+                    is_code = not profile.is_mostly("chinese", 0.3) and max(self.columns[stem + n].longest for n in numbers) <= 10
+                    by_name = float(is_code == (f == "diagnosis_code"))
                 if f not in groups and (by_value or by_name >= LIKELY) and not profile.is_mostly("date"):
                     groups[f] = (stem, numbers)
                     break
@@ -290,6 +302,40 @@ class _Writer:
         if len(best) > 1 and {"%d/%m/%Y", "%m/%d/%Y"} <= {f[:8] for f in best}:
             self.notes.append(f"{column}：日在前还是月在前无法从取值判断，草稿按 {best[0]} 书写")
         return best[:1]
+
+    def _left_over_dates(self) -> None:
+        """The one date column that is left, or was taken for a field that needs none, stands for a required date without a column."""
+        wanted = [f for f in self.fields.values() if f.required and f.type == "date" and f.name not in self.lines]
+        if len(wanted) != 1:
+            return
+        taken = {m.column: f for f, m in self.matches.items() if self.fields[f].required or m.score >= SURE or self.fields[f].type != "date"}
+        free = [c for c, p in self.columns.items() if p.is_mostly("date") and c not in taken and not p.is_mostly("age")]
+        free = [c for c in free if c not in self.used or any(m.column == c for m in self.matches.values())]
+        if len(free) != 1:
+            return
+        other = next((f for f, m in self.matches.items() if m.column == free[0]), None)
+        if other:
+            del self.matches[other], self.lines[other], self.comments[other]
+        match = Match(free[0], wanted[0].name, POSSIBLE, "唯一可用的日期列")
+        self.matches[wanted[0].name] = match
+        self.lines[wanted[0].name] = self._line(wanted[0], match)
+        self.comments[wanted[0].name] = f"可信度 {match.score:.2f}：{match.why}，请核对"
+        self.used.add(free[0])
+
+    def _name_in_parts(self) -> None:
+        """A name that is delivered as family and given name."""
+        whole = next((f.name for f in self.fields.values() if f.subject == "name"), None)
+        parts = {part: next((c for c in self.columns if plain(c) in names and c not in self.used), None) for part, names in NAME_PARTS.items()}
+        if whole and whole not in self.lines and parts["family"] and parts["given"]:
+            self.lines[whole] = f"{{template: {_q('{' + parts['family'] + '} {' + parts['given'] + '}')}}}"
+            self.comments[whole] = "可信度 0.80：由姓和名两列拼成"
+            self.used |= {c for c in parts.values() if c}
+
+    def _rows_of_one_key(self) -> None:
+        """Rows that share the key of a feed with one record a person: the first of them counts."""
+        key = next((m.column for f, m in self.matches.items() if self.fields[f].primary_key and self.fields[f].subject == "local_no"), None)
+        if key and len(self.described.primary_key) == 1 and self.columns[key].distinct < self.columns[key].filled:
+            self.options += ["    # 同一编号有多行：每个编号取第一行", f"    distinct: {_q(key)}"]
 
     def _birth_from_age(self) -> None:
         born = next((f.name for f in self.fields.values() if f.subject == "birth_date"), None)

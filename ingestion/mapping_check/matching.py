@@ -18,6 +18,9 @@ from ingestion.mapping_check.profile import Profile
 
 HERE = Path(__file__).parent
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+ICD_10 = "[A-Z][0-9]{2}"
+SUFFIX = re.compile(r"_(codes?|text|name|no|years|months|minutes|cm|mm|kg|g|pct|count|score|flag|status|class|date)$")
+PREFIX = re.compile(r"^(is|has)_")
 SURE, LIKELY, POSSIBLE = 0.9, 0.65, 0.5
 """From SURE on a match needs no second look; below POSSIBLE it is none."""
 ENGLISH = {
@@ -104,11 +107,17 @@ def spelt(label: str) -> str:
 
 def field_names(feed: str, field: Field) -> tuple[str, ...]:
     """What a field is called: its own names, its form code, and synonyms."""
+    return _field_names(feed, field.name, field.name_zh, field.source_code)
+
+
+@cache
+def _field_names(feed: str, name: str, name_zh: str, source_code: str | None) -> tuple[str, ...]:
     said = synonyms()
-    own = [field.name, field.name_zh, *([field.source_code] if field.source_code else [])]
-    zh = re.sub(r"[(（].*?[)）]", "", field.name_zh)
+    own = [name, name_zh, *([source_code] if source_code else [])]
+    own += [bare for bare in (SUFFIX.sub("", name), PREFIX.sub("", SUFFIX.sub("", name))) if len(bare) > 2]
+    zh = re.sub(r"[(（].*?[)）]", "", name_zh)
     own += [zh, zh.removesuffix("代码").removesuffix("编码"), zh.removeprefix("是否").removeprefix("有无")]
-    return tuple(dict.fromkeys(n for n in (*own, *said.get(f"{feed}.{field.name}", ()), *said.get(field.name, ())) if n))
+    return tuple(dict.fromkeys(n for n in (*own, *said.get(f"{feed}.{name}", ()), *said.get(name, ())) if n))
 
 
 def header_score(feed: str, field: Field, header: str) -> tuple[float, str]:
@@ -125,15 +134,17 @@ def header_score(feed: str, field: Field, header: str) -> tuple[float, str]:
         return 0.98, "与表单编码相同"
     best, why = 0.0, ""
     for rank, known in enumerate(names):
-        score, reason = _name_score(header, found, known)
+        score, reason = _name_score(header, known)
         score -= min(rank, 30) * 0.001
         if score > best:
             best, why = score, reason
     return best, why
 
 
-def _name_score(header: str, found: str, known: str) -> tuple[float, str]:
-    other = plain(known)
+@cache
+def _name_score(header: str, known: str) -> tuple[float, str]:
+    """How well a header fits one name, and why."""
+    found, other = plain(header), plain(known)
     if found == other:
         return 0.95, f"同义“{known}”"
     if CHINESE.search(known):
@@ -146,6 +157,8 @@ def _name_score(header: str, found: str, known: str) -> tuple[float, str]:
             return 0.0, ""
         if len(found) >= 2 and len(other) >= 2 and (found in other or other in found):
             return 0.6 + 0.25 * min(len(found), len(other)) / max(len(found), len(other)), f"与“{known}”相近"
+        if 2 * len(set(found) & set(other)) < 0.7 * (len(set(found)) + len(set(other))):
+            return 0.0, ""
         ratio = SequenceMatcher(None, found, other).ratio()
         return (ratio * 0.75, f"与“{known}”相近") if ratio >= 0.7 else (0.0, "")
     if CHINESE.search(header):
@@ -155,7 +168,7 @@ def _name_score(header: str, found: str, known: str) -> tuple[float, str]:
         return 0.85, f"同义“{known}”"
     if len(theirs) > 1 and mine and (theirs < mine or mine < theirs) and len(mine & theirs) > 1:
         return 0.65, f"与“{known}”相近"
-    if len(found) >= 5 and len(other) >= 5 and (ratio := SequenceMatcher(None, found, other).ratio()) >= 0.85:
+    if len(found) >= 5 and len(other) >= 5 and abs(len(found) - len(other)) <= 4 and (ratio := SequenceMatcher(None, found, other).ratio()) >= 0.85:
         return ratio * 0.75, f"与“{known}”相近"
     return 0.0, ""
 
@@ -181,7 +194,7 @@ def value_score(field: Field, profile: Profile) -> tuple[float, str]:
         return (0.55, "值为姓名") if shares["chinese_name"] >= 0.8 and profile.distinct > 10 else (0.0, "")
     if field.subject == "residence_address":
         return (0.6, "值为住址") if shares["address"] >= 0.5 else (0.0, "")
-    if field.pattern and field.pattern.startswith("[A-Z][0-9]{2}"):
+    if field.pattern and field.pattern.startswith(ICD_10):
         return (0.6, "值为 ICD-10 编码") if shares["icd10"] >= 0.7 and profile.distinct > 3 else (0.0, "")
     if field.code_list and not field.multiple:
         guessed = guess_codes(field, "", profile)
@@ -193,12 +206,20 @@ def value_score(field: Field, profile: Profile) -> tuple[float, str]:
     return 0.0, ""
 
 
+def _shows_itself(field: Field) -> bool:
+    """Whether values alone may tell the field."""
+    telling = field.format or field.subject in ("name", "residence_address") or field.code_list == "sex"
+    return bool(telling or (field.pattern and field.pattern.startswith(ICD_10)))
+
+
 def score(feed: str, field: Field, profile: Profile) -> tuple[float, str]:
     """How sure it is that a column is a field, and why."""
     by_name, why = header_score(feed, field, profile.column)
+    if by_name < POSSIBLE and not _shows_itself(field):
+        return by_name, why
     by_value, because = value_score(field, profile)
     if by_value < 0:
-        return max(0.0, by_name + by_value * (0.45 if by_name >= 0.98 else 1.0)), why
+        return max(0.0, by_name + by_value * (0.45 if by_name >= 1.0 else 1.0)), why
     if by_value > 0 and by_name >= POSSIBLE:
         return min(1.0, by_name + 0.05), f"{why}，{because}"
     return (by_name, why) if by_name >= by_value else (by_value, because)

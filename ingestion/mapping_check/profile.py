@@ -67,12 +67,12 @@ def profiles(connection: duckdb.DuckDBPyConnection, table: pa.Table, columns: tu
     found: dict[str, Profile] = {}
     shapes = {**SHAPES, "date": _date(formats)}
     for column in columns:
-        measured = ", ".join(f"count(*) filter ({condition})" for condition in shapes.values())
+        measured = ", ".join(f"coalesce(sum(n) filter ({condition}), 0)" for condition in shapes.values())
         counted = connection.execute(
-            f"select count(*), count(distinct v), coalesce(max(length(v)), 0), {measured}"
-            f" from (select {name(column)} as v from _profiled) where v is not null"
+            f"select coalesce(sum(n), 0), count(*), coalesce(max(length(v)), 0), {measured}"
+            f" from (select {name(column)} as v, count(*) as n from _profiled group by all) where v is not null"
         ).fetchone()
-        filled, distinct, longest, *hits = counted or (0, 0, 0)
+        filled, distinct, longest, *hits = map(int, counted or (0, 0, 0))
         shares = {shape: hit / filled if filled else 0.0 for shape, hit in zip(shapes, hits, strict=True)}
         found[column] = Profile(column, len(table), filled, distinct, longest, shares, _codes(connection, column, distinct, longest))
     connection.unregister("_profiled")

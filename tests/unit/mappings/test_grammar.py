@@ -28,10 +28,16 @@ def read(tmp_path: Path, feeds: str, **files: str) -> object:
         ("  visit: {columns: {visit: a}}", "mapping of H9, feed visit: not fields of the contract: visit"),
         ("  visits: {columns: {}}", "mapping of H9, feed visits: no contract for feed 'visits'"),
         ("  visit: {columns: {visit_no: {source: a, constant: 1}}}", "mapping of H9, feed visit, field visit_no: says both source and constant"),
-        ("  visit: {columns: {visit_no: {template: '{a'}}}", "mapping of H9, feed visit, field visit_no: template: template '{a': braces do not match"),
+        (
+            "  visit: {columns: {visit_no: {template: '{a'}}}",
+            "mapping of H9, feed visit, field visit_no: template: template '{a': braces do not match",
+        ),
         ("  visit: {columns: {visit_no: {extract: '(a'}}}", "mapping of H9, feed visit, field visit_no: extract: regular expression '(a'"),
         ("  visit: {columns: {visit_no: {extract: '(?=a)'}}}", "mapping of H9, feed visit, field visit_no: extract: regular expression '(?=a)'"),
-        ("  visit: {columns: {visit_no: {expression: 'now()'}}}", "mapping of H9, feed visit, field visit_no: expression: expression 'now()': now is"),
+        (
+            "  visit: {columns: {visit_no: {expression: 'now()'}}}",
+            "mapping of H9, feed visit, field visit_no: expression: expression 'now()': now is",
+        ),
         ("  visit: {columns: {visit_no: {expression: 'a + 1'}}}", "feed visit, field visit_no: expression: expression 'a + 1': Binder Error"),
         ("  visit: {columns: {visit_no: {source: a, otherwise: x}}}", "field visit_no: otherwise needs codes or a code_table"),
         ("  visit: {join: {folder: x, on: a}, columns: {}}", "feed visit: join.0: join: say in `columns` (or `pivot`) what is taken"),
@@ -93,7 +99,10 @@ def test_expected_deliveries_are_told_by_period_grace_and_first_day(tmp_path: Pa
 
 
 def test_the_columns_of_an_expression_are_found(tmp_path: Path) -> None:
-    assert expression_columns("list_aggregate(list_transform(split(a, ','), lambda x: x || \"中文 列\"), 'string_agg', '') || _row") == ("a", "中文 列")
+    assert expression_columns("list_aggregate(list_transform(split(a, ','), lambda x: x || \"中文 列\"), 'string_agg', '') || _row") == (
+        "a",
+        "中文 列",
+    )
     assert template_columns("{a}-{中文?}-{_row:05}") == ("a", "中文")
 
 
