@@ -17,7 +17,7 @@ def load_extensions(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
 
 def connect(path: str = ":memory:", *, memory_limit: str = "3GB", threads: int = 2, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """A connection that never reaches for the network."""
-    return duckdb.connect(
+    connection = duckdb.connect(
         path,
         read_only=read_only,
         config={
@@ -28,3 +28,5 @@ def connect(path: str = ":memory:", *, memory_limit: str = "3GB", threads: int =
             "preserve_insertion_order": True,
         },
     )
+    connection.execute("set enable_progress_bar = false")
+    return connection

@@ -305,7 +305,8 @@ class _FeedLoad:
         reshaper = Reshaper(self.connection, self.settings, self.mapping, self.entry)
         for file_no, delivered in enumerate(self.files):
             try:
-                opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
+                with timing.stage("read"):
+                    opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
                 _refuse_confusing(opened.columns)
                 columns = reshaper.columns(opened.columns)
                 if columns not in self._compiled:
@@ -375,14 +376,14 @@ class _Appender:
         self.file = TableFile(target)
         self.writer = ThreadPoolExecutor(max_workers=1)
         self.writing: Future[None] | None = None
-        self.committed = False
+        self.is_offered = False
 
     def __enter__(self) -> _Appender:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.writer.shutdown(wait=True, cancel_futures=True)
-        if not self.committed:
+        if not self.is_offered:
             self.file.abandon()
 
     def add(self, rows: pa.Table) -> None:
@@ -404,10 +405,10 @@ class _Appender:
 
     def commit(self) -> None:
         self.finish()
+        self.is_offered = True  # from here on the table may point to the file, whatever happens
         with timing.stage("commit"):
             if self.pending:
                 lake.commit_file(self.target, " ".join(sorted(self.pending)), self.file.close())
-        self.committed = True
 
 
 def _append(load: _FeedLoad) -> None:

@@ -15,9 +15,15 @@ from ingestion.identity import vault
 
 GROUPS = """
 create or replace temp table current_claim as
-select c.* from vault.claim as c inner join vault.identity as i using (identity_id)
-where c.delivered_on <= $day
-qualify i.kind <> 'local' or row_number() over (partition by identity_id order by c.delivered_on desc, c.position desc) = 1;
+with latest as (
+    select c.identity_id, max((c.delivered_on, c.position)) as place
+    from vault.claim as c inner join vault.identity as i using (identity_id)
+    where i.kind = 'local' and c.delivered_on <= $day
+    group by all
+)
+select c.identity_id, c.id_card_no, c.demographic
+from vault.claim as c left join latest as l using (identity_id)
+where c.delivered_on <= $day and (l.place is null or l.place = (c.delivered_on, c.position));
 
 create or replace temp table number_of_demographic as
 select demographic, min(id_card_no) as id_card_no from current_claim

@@ -62,4 +62,4 @@ def names(text: str, known_name: str | None) -> str:
 def is_id_number(text: str, *, known_name: str | None = None) -> str:
     """SQL condition: the cell is a citizen ID number or the known name; an organisation's serial number may look like a phone, hardly like these."""
     number = f"regexp_full_match(regexp_replace({_plain_digits(text)}, '[\\s　-]', '', 'g'), '{ID_18}')"
-    return f"(coalesce({number}, false) or {names(text, known_name)})"
+    return f"(coalesce(length({text}) >= 18 and {number}, false) or {names(text, known_name)})"

@@ -27,6 +27,14 @@ class Measured:
     peak_mb: int
 
 
+@dataclass
+class Loaded:
+    """Records that a load read, and its wall and CPU seconds by stage."""
+
+    rows: int
+    stages: dict[str, tuple[float, float]]
+
+
 def _cpu() -> float:
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(u.ru_utime + u.ru_stime for u in used)
@@ -52,7 +60,7 @@ def measure(stage: str, work: Callable[..., Any], *arguments: Any, megabytes: fl
         raise RuntimeError(f"stage {stage!r} failed") from None
     finally:
         process.join()
-    rows = result if isinstance(result, int) else None
+    rows = result if isinstance(result, int) else result.rows if isinstance(result, Loaded) else None
     return Measured(stage, round(seconds, 2), round(cpu, 2), rows, megabytes, peak), result
 
 
@@ -137,18 +145,21 @@ def generate(out: Path, scale: int, seed: int) -> None:
     subprocess.run([sys.executable, "-m", "ingestion.synthetic", "--out", str(out), "--scale", str(scale), "--seed", str(seed)], check=True)
 
 
-def load_everything() -> int:
-    """Landing to raw zone and lake, one organisation after the other; returns rows read."""
+def load_everything() -> Loaded:
+    """Landing to raw zone and lake, one organisation after the other."""
     from infra.settings import load_settings
     from ingestion import load
 
     settings = load_settings()
-    rows = 0
+    rows, stages = 0, {}
     for family in load.FAMILIES:
         for organisation in load.organisations(settings, family):
-            feeds = load.load_organisation(settings, family, organisation, "bench")["feeds"]
-            rows += sum(f["rows_read"] for f in feeds.values())
-    return rows
+            done = load.load_organisation(settings, family, organisation, "bench")
+            rows += sum(f["rows_read"] for f in done["feeds"].values())
+            for name, (wall, cpu) in done["stages"].items():
+                before = stages.get(name, (0.0, 0.0))
+                stages[name] = (before[0] + wall, before[1] + cpu)
+    return Loaded(rows, stages)
 
 
 def load_real_export(work: Path, export: Path) -> int:
@@ -158,7 +169,7 @@ def load_real_export(work: Path, export: Path) -> int:
     day.mkdir(parents=True)
     shutil.copy(export, day)
     os.environ |= {"LAKEHOUSE_HOME": str(work / "real" / "home"), "EXTRACTS": str(work / "real" / "landing")}
-    rows = load_everything()
+    rows = load_everything().rows
     lines = sum(1 for line in export.read_bytes().splitlines() if line.strip()) - 1
     if rows != lines:
         raise RuntimeError(f"{lines} rows in the export, {rows} in the books")
