@@ -232,7 +232,7 @@ def test_every_own_number_in_the_truth_is_delivered_or_still_to_come(province: P
         (f.organisation, f.value(row, name)): persons[(*f.key, row)]
         for f in files
         for feed, name in (("patient", "patient_no"), ("physical_exam", "client_no"))
-        if f.feed == feed
+        if f.feed == feed and (*f.key, 1) in persons  # the truth follows no row of a file that is refused whole
         for row in range(1, len(f.rows) + 1)
         if len(f.rows[row - 1]) == len(f.columns) and f.value(row, name)
     }
