@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -59,17 +60,21 @@ def _files(folder: Path, pattern: str | None) -> list[Path]:
     ]
 
 
-def how_read(mapping: Mapping, feed: FeedMapping, join: Join) -> tuple[dict[str, str | None], tuple[str, ...]]:
-    """How a joined table is read (arguments of `open_file`) and its empty values: as the join says, else as the feed of that folder, else as here."""
-    same = next((m for entry, m in mapping.feeds.items() if (m.folder or feed_of(entry)) == join.folder and join.sheet in (None, m.sheet)), feed)
-    nulls = join.null_values if join.null_values is not None else same.null_values if same.null_values is not None else mapping.null_values
-    how = {
-        "encoding": join.encoding or same.encoding or mapping.encoding,
-        "delimiter": join.delimiter or same.delimiter,
-        "quote": join.quote if join.quote is not None else same.quote,
-        "sheet": join.sheet or (same.sheet if same is not feed or join.folder == feed.folder else None),
-    }
-    return how, nulls
+def how_read(mapping: Mapping, feed: FeedMapping, join: Join) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """How a joined table is read (arguments of `open_file`) and its empty values: as the join says, else as the feed of that table, else as here."""
+    same = next((m for entry, m in mapping.feeds.items() if (m.folder or feed_of(entry)) == join.folder and _same_part(m, join)), None)
+    like = same or feed
+    nulls = join.null_values if join.null_values is not None else like.null_values if like.null_values is not None else mapping.null_values
+    how = like.reading
+    if same is None:  # what is particular to a table and not to a dump
+        how |= {"header": (), "skip_rows": 0, "sheet": None, "member": None}
+    how |= {k: v for k in how if (v := getattr(join, k)) not in (None, ())}
+    return {**how, "encoding": how["encoding"] or mapping.encoding}, nulls
+
+
+def _same_part(feed: FeedMapping, join: Join) -> bool:
+    """Whether the feed's table is the joined one, where several lie in a folder, a workbook or an archive."""
+    return all(getattr(join, part) in (None, getattr(feed, part)) for part in ("sheet", "member", "files"))
 
 
 def plain(header: str) -> str:
@@ -145,7 +150,7 @@ class JoinedTables:
 
         how, nulls = how_read(self.mapping, self.feed, join)
         try:
-            opened = open_file(path, **how)  # type: ignore[arg-type]
+            opened = open_file(path, **how)
             found = matched(there, opened.columns)
             if missing := [c for c in there if c not in found]:
                 said = f"{join.folder}：缺少列 {'、'.join(missing)}"

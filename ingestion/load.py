@@ -306,7 +306,7 @@ class _FeedLoad:
         for file_no, delivered in enumerate(self.files):
             try:
                 with timing.stage("read"):
-                    opened: OpenedFile = open_file(delivered.path, encoding=m.encoding, delimiter=m.delimiter, quote=m.quote, sheet=m.sheet)
+                    opened: OpenedFile = open_file(delivered.path, **m.reading)
                 _refuse_confusing(opened.columns)
                 columns = reshaper.columns(opened.columns)
                 if columns not in self._compiled:

@@ -433,7 +433,7 @@ class Reshaper:
             t = mapped.code_table
             join = Join(
                 folder=t.folder, on={t.key: t.key}, columns={"v": t.value}, where=t.where or None,
-                encoding=t.encoding, delimiter=t.delimiter, sheet=t.sheet,
+                encoding=t.encoding, delimiter=t.delimiter, sheet=t.sheet, member=t.member,
             )  # fmt: skip
             table = self._joined.table(1000 + number, join, delivered_on)
             joins.append(f"left join {name(table)} as d{number} on d{number}.k0 = {value}")

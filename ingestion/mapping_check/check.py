@@ -64,7 +64,7 @@ def _table(settings: Settings, mapping: Mapping, entry: str, path: Path, today: 
     if is_first:
         _unfilled(out, mapping, entry, described)
     try:
-        sample = read_sample(path, encoding=said.encoding, delimiter=said.delimiter, quote=said.quote, sheet=said.sheet)
+        sample = read_sample(path, **said.reading)
     except UnreadableFile as error:
         out.add("problem", "文件无法读取", f"{REASONS[error.code]}（{error.code}）")
         return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from python_calamine import CalamineWorkbook
@@ -40,11 +41,9 @@ class Sample:
         return len(self.table) + sum(self.broken.values())
 
 
-def read_sample(
-    path: Path, *, encoding: str | None = None, delimiter: str = ",", quote: str = '"', sheet: str | None = None, rows: int = ROWS
-) -> Sample:
-    """The first `rows` rows of a file. Raises UnreadableFile."""
-    opened = open_file(path, encoding=encoding, delimiter=delimiter, quote=quote, sheet=sheet)
+def read_sample(path: Path, rows: int = ROWS, **reading: Any) -> Sample:
+    """The first `rows` rows of a file; `reading` are arguments of `open_file`. Raises UnreadableFile."""
+    opened = open_file(path, **reading)
     held: list[pa.Table] = []
     size, is_complete = 0, True
     for batch in opened.batches():
@@ -61,7 +60,9 @@ def read_sample(
     for row in opened.broken:
         broken[row.code] = broken.get(row.code, 0) + 1
     findings = tuple((f.code, f.detail) for f in opened.findings)
-    return Sample(path, tuple(c for c in table.column_names if c != ROW), table, is_complete, opened.encoding, delimiter, sheet, broken, findings)
+    columns = tuple(c for c in table.column_names if c != ROW)
+    delimiter, sheet = reading.get("delimiter", ","), reading.get("sheet")
+    return Sample(path, columns, table, is_complete, opened.encoding, delimiter, sheet, broken, findings)
 
 
 def sniffed(path: Path, sheet: str | None = None, rows: int = ROWS) -> Sample:
@@ -78,7 +79,7 @@ def sniffed(path: Path, sheet: str | None = None, rows: int = ROWS) -> Sample:
             continue
         if best is None or len(header.columns) > len(best.columns):
             try:
-                best = read_sample(path, delimiter=delimiter, sheet=sheet, rows=rows)
+                best = read_sample(path, rows, delimiter=delimiter, sheet=sheet)
             except UnreadableFile as error:
                 problem = error
     if best is None:

@@ -41,6 +41,9 @@ class FeedMapping(Part):
     encoding   declared encoding of text files; detected when absent
     csv        delimiter ("tab" for the character) and quote character
     sheet      worksheet of an XLSX file, its first by default
+    header     names of the columns, where the file has no header
+    skip_rows  lines or rows above the header, such as a title
+    member     pattern of the names of the table's files in a zip archive that holds several tables
     headers    column -> other headers it may have in a delivery
     ignore     delivered columns that are known and not wanted
     pull       where the table comes from when nobody delivers it as a file; says nothing about how its rows are judged, so it is not dumped
@@ -62,6 +65,9 @@ class FeedMapping(Part):
     delimiter: str = ","
     quote: str = '"'
     sheet: str | None = None
+    header: tuple[str, ...] = ()
+    skip_rows: int = Field(default=0, ge=0)
+    member: str | None = None
     null_values: tuple[str, ...] | None = None
     date_format: tuple[str, ...] = ()
     headers: dict[str, tuple[str, ...]] = {}
@@ -102,6 +108,11 @@ class FeedMapping(Part):
         if self.unpivot and self.groups:
             raise ValueError("says both unpivot and groups; one of them cuts the row")
         return self
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the table's files are opened: arguments of `open_file`."""
+        return {k: getattr(self, k) for k in ("encoding", "delimiter", "quote", "sheet", "header", "skip_rows", "member")}
 
     @property
     def made(self) -> tuple[str, ...]:

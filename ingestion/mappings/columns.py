@@ -102,7 +102,7 @@ class CodeTable(Part):
     folder  a table of the dump, read as joined tables are (its delivery on or before the delivery date)
     key, value  its columns: local value, canonical code
     where   rows of the dictionary to use
-    encoding, delimiter, sheet  how the dictionary is read, when it is not read like the feed's own table
+    encoding, delimiter, sheet, member  how the dictionary is read, when it is not read like the feed's own table
     """
 
     file: str | None = None
@@ -113,6 +113,7 @@ class CodeTable(Part):
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
+    member: str | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> CodeTable:

@@ -49,7 +49,8 @@ class Join(Part):
     take, order_by  which row counts where a key stands in several: first or last by these columns; without it such a table is refused
     where       rows of the other table to use
     pivot       the other table is long: its items become columns
-    encoding, delimiter, quote, sheet, null_values  how it is read, when not like the feed's own table
+    encoding, delimiter, quote, sheet, header, skip_rows, member, null_values
+                how it is read: where nothing is said, like the feed of that folder, or else like the feed's own table
     """
 
     folder: str
@@ -66,6 +67,9 @@ class Join(Part):
     delimiter: str | None = None
     quote: str | None = None
     sheet: str | None = None
+    header: tuple[str, ...] = ()
+    skip_rows: int | None = None
+    member: str | None = None
     null_values: tuple[str, ...] | None = None
 
     @model_validator(mode="before")

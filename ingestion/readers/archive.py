@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -25,9 +27,12 @@ CLUTTER = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError)
 
 
-def open_archive(source: Source, open_member: Callable[[Source], OpenedFile]) -> OpenedFile:
-    """Open every table of an archive and chain them; row numbers go on from member to member. Raises UnreadableFile."""
-    members = [open_member(member) for member in member_sources(source)]
+def open_archive(source: Source, open_member: Callable[[Source], OpenedFile], wanted: str | None = None) -> OpenedFile:
+    """Open every table of an archive (those whose names match `wanted`) and chain them; row numbers go on from member to member.
+
+    Raises UnreadableFile.
+    """
+    members = [open_member(member) for member in member_sources(source, wanted)]
     first = members[0]
     for position, member in enumerate(members, 1):
         if set(member.columns) != set(first.columns):
@@ -53,8 +58,11 @@ def _tables(opened: OpenedFile, members: list[OpenedFile]) -> Iterator[pa.Table]
         opened.findings += member.findings[known:]
 
 
-def member_sources(source: Source) -> list[Source]:
-    """The archive's tables as sources, in archive order. Raises UnreadableFile for anything unsafe about the archive."""
+def member_sources(source: Source, wanted: str | None = None) -> list[Source]:
+    """The archive's tables as sources, in archive order; those whose name, or whose name without its folders, matches the pattern `wanted`.
+
+    Raises UnreadableFile for anything unsafe about the archive.
+    """
     archive = open_zip(source)
     infos = [info for info in archive.infolist() if not info.is_dir()]
     if len(infos) > MEMBER_LIMIT:
@@ -65,6 +73,10 @@ def member_sources(source: Source) -> list[Source]:
     tables = [info for info in infos if not CLUTTER.search(info.filename)]
     if not tables:
         raise UnreadableFile("empty_file", "the archive holds no file")
+    if wanted is not None:
+        tables = [info for info in tables if _matches(info.filename, wanted)]
+        if not tables:
+            raise UnreadableFile("member_missing", f"no member of the archive matches {wanted!r}")
     for position, info in enumerate(tables, 1):
         if info.flag_bits & ENCRYPTED:
             raise UnreadableFile("password", f"member {position} of {len(tables)} is encrypted")
@@ -74,6 +86,65 @@ def member_sources(source: Source) -> list[Source]:
         if info.file_size > RATIO_EXEMPT and info.file_size > RATIO_LIMIT * max(info.compress_size, 1):
             raise UnreadableFile("zip_bomb", f"member {position} of {len(tables)} inflates more than {RATIO_LIMIT} times")
     return [Source(info.filename, info.file_size, lambda info=info: Member(archive, info)) for info in tables]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    name = name.replace("\\", "/").lower()
+    return any(fnmatchcase(text, pattern.lower()) for text in (name, name.rsplit("/", 1)[-1]))
+
+
+def gunzipped(source: Source) -> Source:
+    """What a gzip file holds, inflated as it is read. Raises UnreadableFile when it is damaged or inflates beyond its limits."""
+
+    def inflated() -> BinaryIO:
+        return Gunzip(source)  # type: ignore[return-value]
+
+    size = 0
+    with inflated() as stream:
+        while block := stream.read(4 << 20):
+            size += len(block)
+            if size > INFLATED_LIMIT or (size > RATIO_EXEMPT and size > RATIO_LIMIT * max(source.size, 1)):
+                raise UnreadableFile("zip_bomb", "the gzip file inflates beyond reason")
+    return Source(source.name.removesuffix(".gz").removesuffix(".GZ"), size, inflated)
+
+
+class Gunzip(io.RawIOBase):
+    """A gzip file's inflated bytes, CRC checked."""
+
+    def __init__(self, source: Source) -> None:
+        self._file = source.open()
+        self._stream = gzip.GzipFile(fileobj=self._file)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            return self._stream.read(-1 if size is None else size)
+        except DAMAGED:
+            raise UnreadableFile("truncated", "the gzip file is damaged") from None
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._stream.seek(offset, whence)
+        except DAMAGED:
+            raise UnreadableFile("truncated", "the gzip file is damaged") from None
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+        self._file.close()
+        super().close()
 
 
 def open_zip(source: Source) -> zipfile.ZipFile:

@@ -23,15 +23,18 @@ from ingestion.readers.source import Source
 
 AHEAD = 2
 COLUMN_LIMIT = 5_000
+LINE_END = re.compile(rb"\r\n|\n|\r")
 MARKED_LINE = re.compile(rb"\x00\d+\x00")
 OTHER_DELIMITERS = "\t;|,"
 
 
-def open_csv(source: Source, encoding: str | None = None, delimiter: str = ",", quote: str = '"') -> OpenedFile:
-    """Open delimited text; its first record is the header. Raises UnreadableFile."""
+def open_csv(
+    source: Source, encoding: str | None = None, delimiter: str = ",", quote: str = '"', named: tuple[str, ...] = (), skip_lines: int = 0
+) -> OpenedFile:
+    """Open delimited text; its first record behind `skip_lines` lines is the header, unless the columns are `named`. Raises UnreadableFile."""
     dialect = Dialect(delimiter, quote)
     how = find_encoding(source, encoding)
-    header, length = _header(source, how, dialect)
+    header, length = _header(source, how, dialect, named, skip_lines)
     columns = clean_header(header)
     if len(columns) > COLUMN_LIMIT:
         raise UnreadableFile("not_csv", f"the header has {len(columns)} columns")
@@ -43,14 +46,17 @@ def open_csv(source: Source, encoding: str | None = None, delimiter: str = ",", 
     )
 
 
-def _header(source: Source, encoding: Encoding, dialect: Dialect) -> tuple[list[str], int]:
-    """Names of the header record and its length in bytes of UTF-8, blank lines before it included."""
+def _header(source: Source, encoding: Encoding, dialect: Dialect, named: tuple[str, ...], skip_lines: int) -> tuple[list[str], int]:
+    """Names of the columns, and how many bytes of UTF-8 stand before the data: skipped lines, blank lines, the header record."""
     marks = Marks()
     first = next(pieces(source, encoding, marks), b"")
-    start = len(first) - len(first.lstrip(b" \t\r\n"))
+    skipped = _lines_end(first, skip_lines)
+    if named:
+        return list(named), skipped
+    start = len(first) - len(first[skipped:].lstrip(b" \t\r\n"))
     if start == len(first):
         raise UnreadableFile("empty_file", "nothing but blanks")
-    start = max(first.rfind(b"\n", 0, start), first.rfind(b"\r", 0, start)) + 1
+    start = max(first.rfind(b"\n", skipped, start), first.rfind(b"\r", skipped, start), skipped - 1) + 1
     found = dialect.record().match(first, start, start + RECORD_LIMIT)
     if not found or found.end() - start >= RECORD_LIMIT:
         raise UnreadableFile("header", "the quotes of the first line are not balanced, or it is longer than 1 MB")
@@ -67,6 +73,17 @@ def _header(source: Source, encoding: Encoding, dialect: Dialect) -> tuple[list[
     if len(names) == 1 and (other := next((d for d in OTHER_DELIMITERS if d != dialect.delimiter and d in names[0]), None)):
         raise UnreadableFile("delimiter", f"one column only with {dialect.delimiter!r}; the first line has {other!r}")
     return names, found.end()
+
+
+def _lines_end(text: bytes, lines: int) -> int:
+    """Where the first lines end. Raises UnreadableFile when there are no more than these."""
+    end = 0
+    for _ in range(lines):
+        found = LINE_END.search(text, end)
+        if not found:
+            raise UnreadableFile("empty_file", f"nothing behind the {lines} lines to be skipped")
+        end = found.end()
+    return end
 
 
 def _tables(opened: OpenedFile, source: Source, encoding: Encoding, dialect: Dialect, columns: tuple[str, ...], header: int) -> Iterator[pa.Table]:

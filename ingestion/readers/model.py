@@ -49,6 +49,7 @@ REASONS = {
     "zip_slip": "压缩包内的文件路径不安全",
     "zip_bomb": "压缩比或解压后大小异常",
     "nested_zip": "压缩包内含压缩包",
+    "member_missing": "压缩包内没有映射所指的文件",
     "missing_join_table": "缺少需要关联的表",
     "join_columns_missing": "关联表缺少所需的列",
     "join_table_unreadable": "需要关联的表无法读取",

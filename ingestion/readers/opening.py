@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from ingestion.readers.archive import check_members, in_memory, open_archive, open_zip
+from ingestion.readers.archive import check_members, gunzipped, in_memory, open_archive, open_zip
 from ingestion.readers.delimited import open_csv
 from ingestion.readers.json_lines import open_json_lines
 from ingestion.readers.model import OpenedFile, UnreadableFile
@@ -18,7 +19,6 @@ HEAD = 64 << 10
 JSON_SUFFIXES = {".json", ".jsonl", ".ndjson"}
 FOREIGN = (
     (b"%PDF", "PDF"),
-    (b"\x1f\x8b", "gzip"),
     (b"Rar!", "RAR"),
     (b"7z\xbc\xaf", "7-Zip"),
     (b"BZh", "bzip2"),
@@ -35,22 +35,46 @@ INFLATED_WORKBOOK_LIMIT = 2 << 30
 
 
 def open_file(
-    path: Path | str, *, encoding: str | None = None, delimiter: str = ",", quote: str = '"', sheet: str | None = None
+    path: Path | str,
+    *,
+    encoding: str | None = None,
+    delimiter: str = ",",
+    quote: str = '"',
+    sheet: str | None = None,
+    header: tuple[str, ...] = (),
+    skip_rows: int = 0,
+    member: str | None = None,
 ) -> OpenedFile:
     """Open a delivered table of any format; the file's first bytes decide which, not its extension.
 
-    encoding  declared encoding of text; detected when None, and never believed against the bytes
-    sheet     worksheet of a workbook; its first visible one when None
+    encoding   declared encoding of text; detected when None, and never believed against the bytes
+    sheet      worksheet of a workbook; its first visible one when None
+    header     names of the columns of delimited text or a worksheet that has no header
+    skip_rows  lines of delimited text, rows of a worksheet, above the header (or above the first row of data)
+    member     pattern of the names of an archive's members that are the table; all of them when None
 
     Raises UnreadableFile, whose `code` is one of `ingestion.readers.model.REASONS`; FileNotFoundError when there is no such file.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
         raise UnreadableFile("unsupported", "not a regular file")
-    return _open(file_source(path), encoding=encoding, delimiter=delimiter, quote=quote, sheet=sheet, inside_archive=False)
+    return _open(file_source(path), _Layout(encoding, delimiter, quote, sheet, header, skip_rows, member), inside_archive=False)
 
 
-def _open(source: Source, *, encoding: str | None, delimiter: str, quote: str, sheet: str | None, inside_archive: bool) -> OpenedFile:
+@dataclass(frozen=True)
+class _Layout:
+    """What was said about a file."""
+
+    encoding: str | None
+    delimiter: str
+    quote: str
+    sheet: str | None
+    header: tuple[str, ...]
+    skip_rows: int
+    member: str | None
+
+
+def _open(source: Source, said: _Layout, *, inside_archive: bool) -> OpenedFile:
     head = source.head(HEAD)
     if not head:
         raise UnreadableFile("empty_file", "0 bytes")
@@ -58,13 +82,15 @@ def _open(source: Source, *, encoding: str | None, delimiter: str, quote: str, s
     if head.startswith(b"PK\x05\x06"):
         raise UnreadableFile("empty_file", "an archive without members")
     if head.startswith(b"PK\x03\x04"):
-        return _open_zip(at_random(source), encoding, delimiter, quote, sheet, inside_archive)
+        return _open_zip(at_random(source), said, inside_archive)
+    if head.startswith(b"\x1f\x8b"):
+        return _open(gunzipped(source), said, inside_archive=True)
     if head.startswith(b"PAR1"):
         return open_parquet(at_random(source))
     if head.startswith(b"PARE"):
         raise UnreadableFile("password", "an encrypted Parquet file")
     if head.startswith(OLE):
-        return _open_ole(at_random(source), sheet)
+        return _open_ole(at_random(source), said)
     if kind := next((name for start, name in FOREIGN if head.startswith(start)), None):
         raise UnreadableFile("unsupported", f"the content is {kind}")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -73,8 +99,8 @@ def _open(source: Source, *, encoding: str | None, delimiter: str, quote: str, s
     if text[:1] in (b"{", b"[") and (source.suffix in JSON_SUFFIXES or _is_json(text)):
         if text[:1] == b"[":
             raise UnreadableFile("unsupported", "one JSON array; JSON lines, one object a line, are read")
-        return open_json_lines(source, encoding)
-    return open_csv(source, encoding, delimiter, quote)
+        return open_json_lines(source, said.encoding)
+    return open_csv(source, said.encoding, said.delimiter, said.quote, said.header, said.skip_rows)
 
 
 def _is_json(text: bytes) -> bool:
@@ -85,7 +111,7 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _open_zip(source: Source, encoding: str | None, delimiter: str, quote: str, sheet: str | None, inside_archive: bool) -> OpenedFile:
+def _open_zip(source: Source, said: _Layout, inside_archive: bool) -> OpenedFile:
     with open_zip(source) as archive:
         names = set(archive.namelist())
         inflated = sum(info.file_size for info in archive.infolist())
@@ -95,23 +121,23 @@ def _open_zip(source: Source, encoding: str | None, delimiter: str, quote: str, 
         if inflated > INFLATED_WORKBOOK_LIMIT or inflated > 200 * max(source.size, 1 << 20):
             raise UnreadableFile("zip_bomb", "the workbook inflates beyond reason")
         check_members(source)
-        return open_workbook(source, sheet)
+        return open_workbook(source, said.sheet, said.header, said.skip_rows)
     if "mimetype" in names:
         raise UnreadableFile("unsupported", "an OpenDocument file")
     if inside_archive:
         raise UnreadableFile("nested_zip", "an archive inside an archive")
 
     def open_member(member: Source) -> OpenedFile:
-        return _open(member, encoding=encoding, delimiter=delimiter, quote=quote, sheet=sheet, inside_archive=True)
+        return _open(member, said, inside_archive=True)
 
-    return open_archive(source, open_member)
+    return open_archive(source, open_member, said.member)
 
 
-def _open_ole(source: Source, sheet: str | None) -> OpenedFile:
+def _open_ole(source: Source, said: _Layout) -> OpenedFile:
     with source.open() as stream:
         start = stream.read(4 << 20)
     if "EncryptedPackage".encode("utf-16-le") in start:
         raise UnreadableFile("password", "an encrypted Office document")
     if "Workbook".encode("utf-16-le") in start or "Book".encode("utf-16-le") in start:
-        return open_workbook(source, sheet)
+        return open_workbook(source, said.sheet, said.header, said.skip_rows)
     raise UnreadableFile("unsupported", "an old Office document that is not a workbook")

@@ -20,24 +20,24 @@ FILE_LIMIT = 512 << 20
 EXACT_INTEGER = 10**15
 
 
-def open_workbook(source: Source, sheet: str | None = None) -> OpenedFile:
-    """Open one worksheet, the named one or the first visible one; its first row that is not empty is the header. Raises UnreadableFile."""
+def open_workbook(source: Source, sheet: str | None = None, named: tuple[str, ...] = (), skip_rows: int = 0) -> OpenedFile:
+    """Open one worksheet, the named one or the first visible one; behind `skip_rows` rows its first that is not empty is the header, unless the
+    columns are `named`. Raises UnreadableFile."""
     table = _sheet(source, sheet)
-    rows = table.iter_rows()
-    first = next((i for i, row in enumerate(rows) if any(cell != "" for cell in row)), None)
+    skipped = max(0, skip_rows - (table.start[0] if table.start else 0))  # rows are told from the first that is not empty
+    rows = enumerate(table.iter_rows())
+    first = next((i for i, row in rows if i >= skipped and any(cell != "" for cell in row)), None)
     if first is None:
         raise UnreadableFile("empty_file", "the worksheet is empty")
-    header_row = first
+    header_row = first - 1 if named else first
     origin = (table.start[0] if table.start else 0, table.start[1] if table.start else 0)
     merges = [((r0 - origin[0], c0 - origin[1]), (r1 - origin[0], c1 - origin[1])) for (r0, c0), (r1, c1) in table.merged_cell_ranges or []]
-    if any(r0 <= header_row <= r1 and c1 > c0 for (r0, c0), (r1, c1) in merges):
+    if not named and any(r0 <= header_row <= r1 and c1 > c0 for (r0, c0), (r1, c1) in merges):
         raise UnreadableFile("header", "the header has cells merged over several columns")
-    header = next(islice(table.iter_rows(), header_row, None))
+    header = named or next(islice(table.iter_rows(), header_row, None))
     columns = clean_header(cell_text(cell) or "" for cell in header)
     findings = [Finding("merged_cells", f"{len(merges)} merged ranges, read as the same value in each row")] if merges else []
-    return OpenedFile(
-        tuple(name for name in columns if name), None, lambda opened: _tables(opened, table, header_row, columns, merges), findings
-    )
+    return OpenedFile(tuple(name for name in columns if name), None, lambda opened: _tables(opened, table, header_row, columns, merges), findings)
 
 
 def _sheet(source: Source, name: str | None) -> CalamineSheet:
@@ -105,9 +105,7 @@ def _tables(opened: OpenedFile, sheet: CalamineSheet, header_row: int, columns: 
             arrays = [pa.array([c if c.__class__ is str else cell_text(c) for c in cells], pa.string()) for cells in values]
             yield opened.count(pa.Table.from_arrays([*arrays, pa.array(numbers, pa.int64())], schema=schema), number)
     if long_numbers:
-        opened.findings.append(
-            Finding("long_number", f"{long_numbers} cells hold numbers of more than 15 digits, which a spreadsheet rounds")
-        )
+        opened.findings.append(Finding("long_number", f"{long_numbers} cells hold numbers of more than 15 digits, which a spreadsheet rounds"))
     opened.last_row = number
 
 

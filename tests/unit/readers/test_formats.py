@@ -313,7 +313,7 @@ def test_content_decides_and_not_the_extension(write, tmp_path: Path) -> None:
     assert rows_of(open_file(workbook(tmp_path / "c.xlsx", ["a"], [1]).rename(tmp_path / "c.csv"))) == [("1", 1)]
 
 
-@pytest.mark.parametrize("content", [b"%PDF-1.7\n", b"\x1f\x8b\x08\x00", b"<html><table>", b"\x89PNG\r\n", b'[{"a":1}]'])
+@pytest.mark.parametrize("content", [b"%PDF-1.7\n", b"BZh91AY", b"<html><table>", b"\x89PNG\r\n", b'[{"a":1}]'])
 def test_foreign_content_is_refused_by_name(write, content: bytes) -> None:
     assert reason_of(write(content)) == "unsupported"
 
