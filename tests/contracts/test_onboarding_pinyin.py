@@ -231,7 +231,7 @@ def test_a_report_head_that_stands_twice_with_other_content_rejects_the_items(se
 
 def test_loading_the_same_dump_again_changes_nothing(settings: Settings, dump: Callable[..., None]) -> None:
     dump(tb_zy=INPATIENTS, tb_dic_disease=DISEASES)
-    first = load.load_organisation(settings, "hospital", "NEWA", "r1")
-    again = load.load_organisation(settings, "hospital", "NEWA", "r2")
+    first = load.load_organisation(settings, "hospital", "NEWA", "r1")["feeds"]
+    again = load.load_organisation(settings, "hospital", "NEWA", "r2")["feeds"]
     assert again == first
     assert ask(settings, "select count(*) from visit") == [(4,)]
