@@ -1,4 +1,5 @@
 -- A person's way through the programme for one cancer, from the first of assessment, test or diagnosis, with the date of every step.
+-- Tests are those of the five screening sources.
 -- Steps count from the assessment on; somebody who was never assessed enters by test or by diagnosis.
 with verdict as (
     select *
@@ -11,6 +12,7 @@ test as (
     from {{ ref('std_screening_test') }}
     where
         person_id is not null
+        and screening_source is not null
         and test_date <= {{ as_of_date() }}
         and result in ('positive', 'suspicious', 'negative')
 ),

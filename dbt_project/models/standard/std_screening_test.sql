@@ -91,6 +91,41 @@ laboratory as (
         )
 ),
 
+-- A laboratory that reports HPV type by type: one test per person, place and day, positive where any type is; 16 and 18 first.
+typed_hpv as (
+    select
+        measurement.*,
+        row_number() over (
+            partition by measurement.person_id, measurement.source_organisation_code, measurement.measured_on
+            order by
+                case measurement.value_class when 'positive' then 1 when 'suspicious' then 2 when 'negative' then 3 else 4 end,
+                case measurement.item when 'hpv_other' then 2 else 1 end,
+                {{ by_bytes('measurement.record_key') }} asc
+        ) as type_rank
+    from {{ ref('std_measurement') }} as measurement
+    where measurement.item in ('hpv_16', 'hpv_18', 'hpv_other') and measurement.measurement_source = 'lab_result'
+),
+
+laboratory_hpv as (
+    select
+        measurement.person_id,
+        'cervix' as cancer,
+        'hpv' as test_type,
+        measurement.record_key as test_no,
+        measurement.measured_on as test_date,
+        coalesce(measurement.value_class, 'no_result') as result,
+        case
+            when measurement.value_class <> 'positive' then null
+            when measurement.item = 'hpv_other' then 'hpv_other'
+            else 'hpv_16_18'
+        end as result_detail,
+        true as is_done,
+        cast(null as boolean) as is_complete,
+        {{ provenance('measurement') }}
+    from typed_hpv as measurement
+    where measurement.type_rank = 1
+),
+
 -- A colonoscopy is positive where a lesion was seen; what the lesion is says std_pathology.
 endoscopy as (
     select
@@ -343,6 +378,8 @@ test as (
     select * from fit
     union all
     select * from laboratory
+    union all
+    select * from laboratory_hpv
     union all
     select * from endoscopy
     union all
