@@ -99,7 +99,8 @@ def cleaned(batch: pa.Table, nulls: tuple[str, ...]) -> pa.Table:
             column = pc.if_else(pc.is_in(column, empty), pa.scalar(None, pa.string()), column)
         columns.append(column)
     # in small batches, so that DuckDB reads them with all threads; it keeps their order
-    return pa.Table.from_batches(pa.table(columns, names=batch.column_names).combine_chunks().to_batches(max_chunksize=ROWS_PER_BATCH))
+    table = pa.table(columns, names=batch.column_names)
+    return pa.Table.from_batches(table.combine_chunks().to_batches(max_chunksize=ROWS_PER_BATCH), schema=table.schema)
 
 
 def _coded(text: str, mapping: ColumnMapping) -> str:

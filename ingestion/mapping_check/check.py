@@ -13,7 +13,7 @@ from infra.settings import Settings
 from ingestion import duck, field_qc
 from ingestion.check import check
 from ingestion.contracts import Contract, Field, contract
-from ingestion.derive import name, quoted
+from ingestion.derive import name, plain_unit, quoted
 from ingestion.encoded import spread
 from ingestion.joined import DATE_FOLDER, Unjoinable
 from ingestion.load import PERSON_NUMBER, deliveries
@@ -95,7 +95,8 @@ def _table(settings: Settings, mapping: Mapping, entry: str, path: Path, today: 
         out.counts[f"不构成记录的行（{label}）"] = n
     _joins(out, reshaper, sample, day)
     _quality(out, connection, described, said, made.table, compiled, day, sample)
-    _values(out, connection, described, said, made.table, day)
+    if len(made.table):
+        _values(out, connection, described, said, made.table, day)
     return out
 
 
@@ -178,7 +179,8 @@ def _quality(
     delivered = records.append_column("_file_no", pa.repeat(pa.scalar(0, pa.int32()), n))
     delivered = delivered.append_column("_delivered_on", pa.repeat(pa.scalar(day, pa.date32()), n))
     if not n:
-        out.add("problem", "没有记录", "按映射没有一行构成记录")
+        out.counts |= {"记录数": 0}
+        out.add("suspicious", "没有记录", "按映射没有一行构成记录；请核对 where、unpivot、groups、explode")
         return
     checked = check(connection, compiled, delivered)
     result = {"_row": delivered[ROW], "_part": delivered[PART], "_ok": pa.array(checked.ok), "_verdicts": checked.verdict_texts()}
@@ -279,7 +281,8 @@ def _values(out: TableReport, connection: duckdb.DuckDBPyConnection, described: 
             continue
         personal = profile.looks_personal
         if personal and field.in_lake and field.classification in ("internal", "public") and field.type == "string":
-            out.add("problem", "疑似个人信息", f"{label}：取值像{personal}，而该字段进入数据湖；请改映射")
+            weight = "suspicious" if personal == "住址" else "problem"  # names of places and events look like addresses too
+            out.add(weight, "疑似个人信息", f"{label}：取值像{personal}，而该字段进入数据湖；请改映射")
         if field.classification == "identifying" and personal and not _fits(field, personal):
             out.add("suspicious", "疑似错列", f"{label}：取值像{personal}")
         if _is_constant(field, profile):
@@ -339,14 +342,17 @@ def _other_unit(item: LabItem, median: float) -> str | None:
 def _item_units(out: TableReport, connection: duckdb.DuckDBPyConnection) -> None:
     """Laboratory items whose median lies where another unit would put it."""
     rows = connection.execute(
-        "select item_code, any_value(item_name), median(result) from result where _ok and result is not null"
+        "select item_code, any_value(item_name), median(result), mode(result_unit) from result where _ok and result is not null"
         " group by item_code having count(result) >= 5 order by item_code"
     ).fetchall()
-    for code, label, median in rows:
+    for code, label, median, unit in rows:
         said = {plain(str(code)), plain(str(label or ""))}
         item = next((i for i in lab_items() if said & set(i.names)), None)
         if item and (text := _other_unit(item, float(median))):
-            out.add("suspicious", "单位可疑", f"{code}（{label or item.item}）：{text}")
+            if unit and item.other_unit and plain_unit(unit) == plain_unit(item.other_unit):
+                out.add("note", "计量单位", f"{code}（{label or item.item}）：单位列为 {unit}，映射没有换算（units）")
+            else:
+                out.add("suspicious", "单位可疑", f"{code}（{label or item.item}）：{text}")
 
 
 def _dates(out: TableReport, connection: duckdb.DuckDBPyConnection, cells: pa.Table, field: Field, column: str, label: str) -> None:
