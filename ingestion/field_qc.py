@@ -14,10 +14,12 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
+from ingestion import plain
 from ingestion.contracts import HERE as CONTRACTS
 from ingestion.contracts import Contract, Field, code_list, codes, contract
 from ingestion.identity import id_number
@@ -287,8 +289,8 @@ def _lake_value(checked: Contract, field: Field) -> str | None:
     return f"case when {judge('v')} then {quoted(scrub.MASKED_CELL)} else v end"
 
 
-def field_sql(checked: Contract, field: Field, mapping: ColumnMapping, feed: FeedMapping, *, synthetic: bool) -> str:
-    """What is said of each text of a field, from a relation `texts` with the cleaned texts `t`, in their order.
+def field_sql(checked: Contract, field: Field, mapping: ColumnMapping, feed: FeedMapping, *, synthetic: bool) -> tuple[str, list[str]]:
+    """A statement, and its columns: what is said of each text of a field, from a relation `texts` with the cleaned texts `t`, in their order.
 
     v, r          standardised value and reason, null where there is none
     comparator    number      where the contract keeps it; a number as read, before it was set aside
@@ -318,7 +320,7 @@ def field_sql(checked: Contract, field: Field, mapping: ColumnMapping, feed: Fee
     relation = "texts"
     for stage in stages:
         relation = f"(select *, {stage} from {relation})"
-    return f"select {', '.join(f'{e} as {k}' for k, e in outputs.items())} from {relation}"
+    return f"select {', '.join(f'{e} as {k}' for k, e in outputs.items())} from {relation}", list(outputs)
 
 
 def id_check_sql(parts: Iterable[str]) -> str:
@@ -342,32 +344,48 @@ REMEMBERED = 5_000
 
 
 class Judge:
-    """Says what a statement of `field_sql` says of texts, and remembers it: the same texts come in every chunk, and in many fields."""
+    """Says what a statement of `field_sql` says of texts, and remembers it: the same texts come in every chunk, and in many fields.
 
-    def __init__(self, sql: str):
-        self.sql = sql
+    read  reads the texts that plainly stand as they are; the statement is asked for the others
+    """
+
+    def __init__(self, sql: str, field: Field, columns: list[str], read: plain.Reader | None):
+        self.sql, self.field, self.read = sql, field, read
+        self.outputs = plain.outputs_of(field, columns)
         self._texts: pa.Array = pa.array([], pa.string())
         self._said: pa.Table | None = None
 
     def __call__(self, connection: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
         """The columns of the statement, row by row beside the cleaned texts."""
         if len(texts) > REMEMBERED:
-            return self._ask(connection, texts)
+            return self._judge(connection, texts)
         place = pc.index_in(texts, value_set=self._texts)
         if place.null_count:
             if self._said is None or len(self._texts) > REMEMBERED:
-                self._texts, self._said = texts, self._ask(connection, texts)
+                self._texts, self._said = texts, self._judge(connection, texts)
                 return self._said
             new = texts.filter(place.is_null())
             self._texts = pa.concat_arrays([self._texts, new])
-            self._said = pa.concat_tables([self._said, self._ask(connection, new)]).combine_chunks()
+            self._said = pa.concat_tables([self._said, self._judge(connection, new)]).combine_chunks()
             place = pc.index_in(texts, value_set=self._texts)
         return self._said.take(place)
+
+    def _judge(self, connection: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
+        if self.read is None:
+            return self._ask(connection, texts)
+        is_plain, said = plain.plainly(self.read, self.field, texts, self.outputs)
+        if is_plain.all():
+            return said
+        others = np.flatnonzero(~is_plain)
+        asked = self._ask(connection, texts.take(pa.array(others)))
+        place = np.arange(len(texts))
+        place[others] = len(texts) + np.arange(len(others))
+        return pa.concat_tables([said, asked]).combine_chunks().take(pa.array(place))
 
     def _ask(self, connection: duckdb.DuckDBPyConnection, texts: pa.Array) -> pa.Table:
         # in small batches, so that DuckDB reads them with all threads; it keeps their order
         connection.register("texts", pa.Table.from_batches(pa.table({"t": texts}).to_batches(max_chunksize=ROWS_PER_BATCH)))
-        said = connection.execute(self.sql).to_arrow_table().combine_chunks()
+        said = connection.execute(self.sql).to_arrow_table().combine_chunks().cast(pa.schema(list(self.outputs.items())))
         connection.unregister("texts")
         if len(said) != len(texts):
             raise RuntimeError(f"{len(texts)} texts were judged {len(said)} times; nothing was stored")
@@ -422,9 +440,11 @@ def compile_check(
         if (how := used.get(field.name)) is None:
             checks.append(FieldCheck(field))
             continue
-        sql = field_sql(checked, field, how, mapping, synthetic=synthetic)
+        sql, outputs = field_sql(checked, field, how, mapping, synthetic=synthetic)
+        if sql not in judges:
+            judges[sql] = Judge(sql, field, outputs, plain.reader(checked, field, how, mapping, not_done_words(), DATE_FORMATS))
         column = (how.source or field.name) if how.constant is None else None
-        checks.append(FieldCheck(field, column, how.constant, judges.setdefault(sql, Judge(sql))))
+        checks.append(FieldCheck(field, column, how.constant, judges[sql]))
     marked = (mapping.deleted.column, mapping.deleted.values) if mapping.deleted else None
     return Compiled(checked, tuple(checks), columns, mapping.null_values or (), marked)
 

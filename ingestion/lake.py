@@ -198,12 +198,14 @@ def append(loaded: Table, batch_id: str, chunks: Iterable[pa.Table]) -> bool:
 
 
 class _Transaction(Transaction):
-    """The library copies all metadata of a table each time it looks something up in it; here once a change."""
+    """The library copies all metadata of a table each time it looks something up in it; here once a change, and not before the first."""
 
     _known: tuple[object, object, TableMetadata] | None = None
 
     @property
     def table_metadata(self) -> TableMetadata:
+        if not self._updates:
+            return self._table.metadata
         if self._known is None or self._known[0] is not self._updates or self._known[1] is not self._table.metadata:
             self._known = (self._updates, self._table.metadata, super().table_metadata)
         return self._known[2]
