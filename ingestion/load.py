@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +312,7 @@ class _FeedLoad:
                 columns = reshaper.columns(opened.columns)
                 if columns not in self._compiled:
                     self._compiled[columns] = field_qc.compile_check(self.contract, m, columns, synthetic=self.mapping.synthetic, judges=self.judges)
-                for batch in timing.each("read", opened.batches()):
+                for batch in chain.from_iterable(map(reshaper.pieces, timing.each("read", opened.batches()))):
                     with timing.stage("reshape"):
                         made = reshaper.apply(batch, delivered.delivered_on)
                     self.books[file_no].reshaped(batch, made)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -31,6 +32,7 @@ __all__ = ["MissingColumns", "Reshaped", "Reshaper", "Unjoinable", "joined_deliv
 
 ROW, PART = "_row", "_part"
 PARTS_OF_A_CELL = 1000
+RECORDS_AT_ONCE = 2_000_000
 MANY_CODES = 200
 """Beyond so many codes a lookup table is quicker than a case expression."""
 OTHER_KIND, EMPTY, REPEATED = "other_kind", "empty", "repeated"
@@ -136,6 +138,13 @@ class Reshaper:
         columns = {c: kept[c] for c in plan.kept} | {c: made[c].cast(pa.string()) for c in plan.made}
         table = pa.table([*columns.values(), kept[ROW], pa.array(part.astype(np.int32))], names=[*columns, ROW, PART])
         return Reshaped(table, without)
+
+    def pieces(self, batch: pa.Table) -> Iterator[pa.Table]:
+        """The chunk in pieces of which each gives no more than about two million records."""
+        plan = self._plan(tuple(c for c in batch.column_names if c != ROW))
+        rows = max(1, RECORDS_AT_ONCE // max(1, len(plan.groups)))
+        for start in range(0, len(batch), rows):
+            yield batch.slice(start, rows)
 
     def join_matches(self, batch: pa.Table, delivered_on: date) -> list[tuple[Join, int, int]]:
         """Per join: how many rows have a key, and how many of them find their row in the other table. Raises Unjoinable."""

@@ -264,6 +264,26 @@ def test_dates_are_shifted_and_what_is_no_date_stays_for_field_qc(settings: Sett
     assert derived(settings, "visit_start_date", {**said, "date_shift": shift}, *rows) == expected
 
 
+def test_a_date_in_iso_form_with_words_behind_it_is_read_by_the_mappings_format(settings: Settings) -> None:
+    said = {"source": "d", "date_format": "%Y-%m-%d %H时", "date_shift": {"days": 1}}
+    assert derived(settings, "visit_start_date", said, {"d": "2024-05-06 07时"}, {"d": "2024-05-06T00:30:00+08:00"}) == [
+        "2024-05-07 07:00:00",
+        "2024-05-07 00:30:00",
+    ]
+    said = {"source": "d", "date_format": "%Y-%d-%m", "date_shift": {"days": 1}}
+    assert derived(settings, "visit_start_date", said, {"d": "2024-05-06"}) == ["2024-06-06 00:00:00"]
+
+
+def test_a_chunk_whose_rows_become_many_records_is_taken_in_pieces(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.reshape.RECORDS_AT_ONCE", 6)
+    said = {"unpivot": {"columns": {"a": {"item_code": "A"}, "b": {"item_code": "B"}}}, "columns": {"report_no": "no"}}
+    reshaper = Reshaper(duck.connect(), settings, mapping_of("lab_result", said), "lab_result")
+    table = cells(*({"no": str(n), "a": "1", "b": "2"} for n in range(7)))
+    made = [reshaper.apply(piece, DAY) for piece in reshaper.pieces(table)]
+    assert [len(m.table) for m in made] == [6, 6, 2]
+    assert [r for m in made for r, _ in records(m)] == [1 + n // 2 for n in range(14)]
+
+
 def test_serial_and_epoch_dates_are_read(settings: Settings) -> None:
     rows = [{"d": "45292"}, {"d": "45292.5"}, {"d": "2024-01-02"}]
     assert derived(settings, "visit_start_date", {"source": "d", "date_format": "excel"}, *rows) == [
