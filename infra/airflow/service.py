@@ -142,6 +142,7 @@ def down(settings: Settings) -> list[str]:
     _, left = psutil.wait_procs([*found.values(), *family], timeout=STOP_SECONDS)
     for process in left:
         process.kill()
+    psutil.wait_procs(left, timeout=STOP_SECONDS)
     for component in COMPONENTS:
         _pid_file(settings, component).unlink(missing_ok=True)
     return list(found)

@@ -277,7 +277,7 @@ OWN: dict[str, list[Fault]] = {
     "diagnosis": [
         Fault("icd_malformed", "diagnosis_code", _put("diagnosis_code", "18.7C", "结肠癌", "c18,9"), QUARANTINED, "pattern", USUAL),
         Fault("diagnosis_date_missing", "diagnosis_date", _put("diagnosis_date", None), QUARANTINED, "missing_required", RARE),
-        Fault("main_flag_unknown", "is_main", _put("is_main", "Y"), SET_ASIDE, "not_in_code_list", RARE),
+        Fault("main_flag_unknown", "is_main", _put("is_main", "X"), SET_ASIDE, "not_in_code_list", RARE),
     ],
     "lab_result": [
         Fault(

@@ -110,6 +110,11 @@ class Lakehouse:
             connection.execute(f"create view truth.{path.stem} as from '{path}'")
         return connection
 
+    def fed(self) -> list[str]:
+        """The feeds that were delivered; tables that are only there to be joined to others hold no records of their own."""
+        found = self.lake().execute("select distinct feed from lake.batch_ledger").fetchall()
+        return sorted(f for (f,) in found if f in contracts())
+
 
 def tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """Every published table, its volatile columns left out, its rows in the order of all its columns."""
@@ -135,8 +140,7 @@ def without_keys(found: dict[str, pa.Table]) -> dict[str, pa.Table]:
 def groups(lakehouse: Lakehouse) -> list[list[str]]:
     """Which records are one person's: per person the sorted places of the records, persons in the order of their first record."""
     lake = lakehouse.lake()
-    feeds = [n for (n,) in lake.execute("select distinct feed from lake.batch_ledger").fetchall()]
-    keyed = [f for f in feeds if "identity_id" in {c[0] for c in lake.execute(f"describe lake.{f}").fetchall()}]
+    keyed = [f for f in lakehouse.fed() if "identity_id" in {c[0] for c in lake.execute(f"describe lake.{f}").fetchall()}]
     records = " union all ".join(f"select identity_id, concat_ws('|', _organisation, '{f}', _file, _row) as place from lake.{f}" for f in keyed)
     query = f"""
         select list(place order by place) from ({records}) inner join (

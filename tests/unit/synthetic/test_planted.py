@@ -96,7 +96,7 @@ SEEN: dict[str, Seen] = {
     "visit_type_unknown": _text("visit_type_code", "8"),
     "icd_malformed": lambda f, row: not re.fullmatch(r"[A-Z]\d\d(\.[\dx]+)?", f.value(row, "diagnosis_code") or ""),
     "diagnosis_date_missing": _empty("diagnosis_date"),
-    "main_flag_unknown": _text("is_main", "Y"),
+    "main_flag_unknown": _text("is_main", "X"),
     "result_with_arrow": _text("result", r"[\d.]+↑"),
     "result_not_done": _text("result", "未做|未查"),
     "result_with_remark": _text("result", r"[\d.]+ 轻度溶血"),
