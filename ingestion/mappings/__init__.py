@@ -306,6 +306,15 @@ class _Loader(yaml.CSafeLoader):
         "<": [("tag:yaml.org,2002:merge", re.compile(r"<<$"))],
     }
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A word that stands twice is an error: the second would silently replace the first."""
+        said: set[Any] = set()
+        for key, _ in node.value:
+            if key.value in said and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
+            said.add(key.value)
+        return super().construct_mapping(node, deep)
+
 
 def read_mapping(path: Path) -> Mapping:
     """Read one mapping file. Raises MappingError that names organisation, feed and field."""

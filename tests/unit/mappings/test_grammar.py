@@ -57,6 +57,11 @@ def test_a_fault_is_told_with_organisation_feed_and_field(tmp_path: Path, feeds:
     assert "H9" in str(error.value)
 
 
+def test_a_word_that_stands_twice_is_refused_and_its_line_told(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"H9.yml: not valid YAML: deleted stands twice(.|\n)*line 6"):
+        read(tmp_path, "  visit: {deleted: {column: a, values: [x]},\n    deleted: {column: b, values: [y]}, columns: {}}")
+
+
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(MappingError) as error:
         read(tmp_path, "  visit: {columns: {visit_no: {sorce: a}}}\n  patient: {wher: x, columns: {}}")
