@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from ingestion.contracts import Contract, Field, Rule
 from ingestion.encoded import Encoded, encode, one, spread, written
 from ingestion.field_qc import HARMLESS, ROWS_PER_BATCH, Compiled, FieldCheck, id_check_sql, needed_when_deleted
+from ingestion.identity import id_number
 from ingestion.lake import arrow_type
 
 PLACE = ("_row", "_part", "_file_no", "_delivered_on")
@@ -207,7 +208,7 @@ def check(connection: duckdb.DuckDBPyConnection, compiled: Compiled, records: pa
             if not needed_when_deleted(compiled.contract, judged.field):
                 judged.set_aside(deleted)
                 judged.reason, judged.empty = np.where(deleted, np.int16(NOTHING), judged.reason), judged.empty | deleted
-    _check_id_numbers(connection, fields, words)
+    _check_id_numbers(connection, fields, one(records["_delivered_on"]), words)
     flags = _rule_flags(connection, compiled.contract.rules, fields, one(records["_delivered_on"]))
     flags = {rule: flag & ~deleted for rule, flag in flags.items()}
     verdicts, ok = _verdicts(fields, flags, n, words)
@@ -263,13 +264,20 @@ def _judge_future(fields: dict[str, Judged], delivered_on: pa.Array, words: Word
         judged.reason = np.where(later, np.int16(words.number("date_in_future")), judged.reason)
 
 
-def _check_id_numbers(connection: duckdb.DuckDBPyConnection, fields: dict[str, Judged], words: Words) -> None:
-    """Let a valid ID number fill, or overrule, birth date and sex."""
+def _check_id_numbers(connection: duckdb.DuckDBPyConnection, fields: dict[str, Judged], delivered_on: pa.Array, words: Words) -> None:
+    """Let a valid ID number fill, or overrule, birth date and sex; a newborn's that is its mother's number is set aside."""
     by_subject = {j.field.subject: j for j in fields.values() if j.field.subject}
     number = by_subject.get("id_card_no")
     parts = {short: by_subject[part] for part, short in ID_PARTS.items() if part in by_subject}
     if number is None or not parts or number.value.null_count == len(number.value):
         return
+    if stated := by_subject.get("birth_date"):
+        born, sex = (spread(number.inside[part], number.place) for part in "bs")
+        borrowed = id_number.is_mothers(spread(stated.value, stated.place), born, sex, delivered_on)
+        if borrowed.any():
+            number.set_aside(borrowed)
+            number.inside = {part: _without(values, borrowed) for part, values in number.inside.items()}
+            number.reason = np.where(borrowed, np.int16(words.number("id_newborn")), number.reason)
     relation = {"valid": spread(number.value.is_valid(), number.place)}
     for short, judged in parts.items():
         relation[short] = spread(number.inside[short], number.place)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from ingestion import plain
 from ingestion.contracts import HERE as CONTRACTS
 from ingestion.contracts import Contract, Field, code_list, codes, contract
+from ingestion.encoded import one
 from ingestion.identity import id_number
 from ingestion.mappings import ColumnMapping, FeedMapping
 from ingestion.readers.model import ROW_REASONS
@@ -35,13 +36,17 @@ DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y.%m.%d", "%Y年%m月%d日",
 # Repairs a contract may name: condition on the parsed value, replacement, reason code.
 REPAIRS = {"metres_to_cm": ("between 1.0 and 2.3", "* 100", "unit_metres")}
 # Reasons whose value stays in place.
-KEPT = ("comparator", "trailing_text", "unit_metres", "from_id_card", "id_birth_mismatch", "id_sex_mismatch", "translated")
+KEPT = (
+    *("comparator", "trailing_text", "unit_metres", "from_id_card", "id_birth_mismatch", "id_sex_mismatch", "translated"),
+    *("id_fifteen", "id_area_unknown", "id_area_abolished", "id_residence_permit", "id_foreign_residence"),
+    *(f"id_{kind}" for kind in id_number.DOCUMENTS),
+)
 # Reasons that are no fault at all: they never quarantine a row.
-HARMLESS = (*KEPT, "not_done")
+HARMLESS = (*KEPT, "not_done", "id_none")
 
 
 class Reason(BaseModel):
-    """What a reason code means; `outcome` is kept, repaired, set_aside, quarantined or translated."""
+    """What a reason code means; `outcome` is kept, questioned (kept, with a warning), repaired, set_aside, quarantined or translated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -241,7 +246,7 @@ def _reason(field: Field, mapping: ColumnMapping, *, synthetic: bool, is_form: b
         branches.append((f"{parsed} > date '2100-12-31'", "out_of_range"))
     else:
         if field.format == "cn_resident_id":
-            return f"case when {text} is null then null else {id_number.verdict(parsed, 'born', 'digit', synthetic=synthetic)} end"
+            return f"case when {text} is null then null else {id_number.verdict(text, parsed, 'born', 'digit', synthetic=synthetic)} end"
         if field.format == "cn_mobile":
             branches.append((f"not regexp_full_match({parsed}, '1[3-9][0-9]{{9}}')", "phone_format"))
         if field.primary_key and field.in_lake:
@@ -316,7 +321,8 @@ def field_sql(checked: Contract, field: Field, mapping: ColumnMapping, feed: Fee
     if field.keep_text:
         outputs["kept"] = f"case when {scrub.looks_like_a_person('t')} then {quoted(scrub.MASKED_CELL)} else t end"
     if field.subject == "id_card_no":
-        outputs |= {"b": "case when v is not null then born end", "s": id_number.sex_code("v")}
+        is_key = id_number.is_key("v")
+        outputs |= {"b": f"case when {is_key} then born end", "s": id_number.sex_code("v")}
     relation = "texts"
     for stage in stages:
         relation = f"(select *, {stage} from {relation})"
@@ -333,10 +339,10 @@ def id_check_sql(parts: Iterable[str]) -> str:
     outputs = []
     for part in parts:
         outputs.append(
-            f"case when not valid then r{part} when v{part} is null and not t{part} then 'from_id_card'"
+            f"case when not valid or {part} is null then r{part} when v{part} is null and not t{part} then 'from_id_card'"
             f" when v{part} is null or v{part} <> {part} then {quoted(codes[part])} else r{part} end as r{part}"
         )
-        outputs.append(f"case when not valid then v{part} else {part} end as v{part}")
+        outputs.append(f"case when not valid or {part} is null then v{part} else {part} end as v{part}")
     return f"select {', '.join(outputs)} from persons"
 
 
@@ -389,7 +395,14 @@ class Judge:
         connection.unregister("texts")
         if len(said) != len(texts):
             raise RuntimeError(f"{len(texts)} texts were judged {len(said)} times; nothing was stored")
-        return said
+        return _with_areas(said) if self.field.format == "cn_resident_id" else said
+
+
+def _with_areas(said: pa.Table) -> pa.Table:
+    """The judgement of ID numbers, with what is to be remarked about the areas of those nothing was said of."""
+    reason, value = one(said["r"]), one(said["v"])
+    remarks = id_number.area_remarks(pc.if_else(reason.is_null(), value, pa.scalar(None, pa.string())))
+    return said.set_column(said.column_names.index("r"), "r", pc.coalesce(reason, remarks))
 
 
 @dataclass(frozen=True)
@@ -463,8 +476,8 @@ def outcome(feed: str, field: str | None, code: str) -> tuple[str, str, str]:
     found = reasons()[code]
     if found.outcome in {"kept", "translated"}:
         return "info", found.outcome, found.name_zh
-    if found.outcome == "repaired":
-        return "warning", "repaired", found.name_zh
+    if found.outcome in {"repaired", "questioned"}:
+        return "warning", found.outcome, found.name_zh
     severity = checked.field(field).severity if field else "error"
     if code == "missing_required" or found.outcome == "quarantined":
         severity = "error"

@@ -24,7 +24,10 @@ CLASSES_ZH = {
     "identifying": "个人标识（加密，不入数据仓库）", "free_text": "自由文本（加密，脱敏后入数据仓库）",
 }  # fmt: skip
 SEVERITIES_ZH = {"error": "隔离整条记录", "warning": "该值置空，记录保留"}
-OUTCOMES_ZH = {"kept": "保留", "repaired": "更正", "set_aside": "按字段级别：隔离或置空", "quarantined": "隔离", "translated": "转换"}
+OUTCOMES_ZH = {
+    "kept": "保留", "questioned": "保留，提示核对", "repaired": "更正", "set_aside": "按字段级别：隔离或置空",
+    "quarantined": "隔离", "translated": "转换",
+}  # fmt: skip
 EVERY_ZH = {"day": "每日", "week": "每周", "month": "每月", "quarter": "每季", "year": "每年"}
 SUBJECTS_ZH = {None: "不涉及个人", "local_no": "机构内部编号", "person": "个人信息（姓名、证件号等）", "local_no_or_person": "机构内部编号或个人信息"}
 

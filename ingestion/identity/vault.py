@@ -2,7 +2,8 @@
 
 One process at a time has the vault open, and asks for a key before it issues an identity: that keeps keys unique, at a third of what an index costs.
 An identity is what one source knows a person by: a valid ID number, an organisation's own number, or name + birth date + sex + phone.
-A claim is what a source said about an identity on a delivery date. Linking (see `linking.py`) turns identities into persons.
+A claim is what a source said about an identity on a delivery date; a document is a passport or permit it stated, which is no key.
+Linking (see `linking.py`) turns identities into persons.
 DuckDB encrypts the file with AES-256-GCM, page by page, write-ahead log included; its key is derived from the vault's key.
 """
 
@@ -21,6 +22,7 @@ from infra.settings import Settings
 from ingestion import sealing
 from ingestion.contracts import Contract
 from ingestion.duck import load_extensions
+from ingestion.identity import id_number
 
 SCHEMA = """
 create sequence if not exists vault.identity_sequence;
@@ -35,6 +37,10 @@ create table if not exists vault.claim (
     birth_date date, mobile_phone varchar, residence_address varchar,
     organisation varchar not null, delivered_on date not null, position bigint not null, batch_id varchar not null,
     linked boolean not null
+);
+create table if not exists vault.document (
+    identity_id varchar not null, kind varchar not null, number varchar not null,
+    organisation varchar not null, delivered_on date not null, batch_id varchar not null
 );
 create table if not exists vault.person_group (group_key varchar primary key, person_id varchar not null);
 create table if not exists vault.identity_person (
@@ -89,6 +95,8 @@ def subject_columns(contract: Contract) -> dict[str, str]:
     for part, attribute in SUBJECT_PARTS.items():
         field = contract.subject_field(part)
         found[attribute] = f'"{field.name}"' if field else f"cast(null as {'date' if part == 'birth_date' else 'varchar'})"
+    if field := contract.subject_field("id_card_no"):
+        found["id_card_no"] = f'case when {id_number.is_key(chr(34) + field.name + chr(34))} then "{field.name}" end'
     return found
 
 
@@ -114,6 +122,7 @@ def take_back(connection: duckdb.DuckDBPyConnection, batches: list[str]) -> None
     Identities that somebody has claimed since, or that are linked, stay.
     """
     connection.execute("delete from vault.claim where batch_id in (select unnest($batches)) and not linked", {"batches": batches})
+    connection.execute("delete from vault.document where batch_id in (select unnest($batches))", {"batches": batches})
     connection.execute(
         """
         delete from vault.identity where identity_id in (
@@ -249,6 +258,21 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
         select s.*, known.identity_id from subject as s left join known using (kind, organisation, key)
         """
     )
+    if number := contract.subject_field("id_card_no"):
+        connection.execute(
+            f"""
+            insert into vault.document
+            select d.* from (
+                select i.identity_id, split_part(r."{number.name}", ':', 1) as kind, split_part(r."{number.name}", ':', 2) as number,
+                    $organisation as organisation, i.delivered_on, min(i.batch_id) as batch_id
+                from identified as i inner join {relation} as r using (_seq)
+                where i.claims and contains(r."{number.name}", ':') and i.identity_id is not null group by all
+            ) as d
+            anti join vault.document as v
+                on v.identity_id = d.identity_id and v.kind = d.kind and v.number = d.number and v.organisation = d.organisation
+            """,
+            {"organisation": organisation},
+        )
     if set(columns.values()) - UNSAID:
         stated = "(id_card_no is not null or person_name is not null or mobile_phone is not null or birth_date is not null)"
         connection.execute(

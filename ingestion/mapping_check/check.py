@@ -227,7 +227,8 @@ def _quality(
 
 
 def _result(outcome: str) -> str:
-    return {"quarantined": "隔离该记录", "set_aside": "该值置空", "repaired": "已修正", "kept": "保留原值"}.get(outcome, outcome)
+    said = {"quarantined": "隔离该记录", "set_aside": "该值置空", "repaired": "已修正", "kept": "保留原值", "questioned": "保留原值，请核对"}
+    return said.get(outcome, outcome)
 
 
 def _unknown_codes(

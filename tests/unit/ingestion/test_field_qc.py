@@ -15,6 +15,7 @@ from ingestion.contracts import Contract, Rule, contract
 from ingestion.encoded import spread
 from ingestion.lake_rows import lake_texts
 from ingestion.mappings import FeedMapping
+from tests.unit.ingestion.test_id_number import complete
 
 DELIVERED_ON = date(2024, 12, 31)
 
@@ -195,6 +196,27 @@ def test_birth_date_and_sex_follow_a_valid_id_number() -> None:
     row = check("patient", {"patient_no": "1", "id_card_no": "11010519491231002X", "birth_date": "1950-01-01", "sex_code": "1"})
     assert (row["birth_date"], row["sex_code"]) == (date(1949, 12, 31), "2")
     assert set(row["_verdicts"].split("|")) == {"birth_date:id_birth_mismatch", "sex_code:id_sex_mismatch"}
+
+
+def test_a_passport_leaves_birth_date_and_sex_as_stated() -> None:
+    row = check("patient", {"patient_no": "1", "id_card_no": "E12345678", "birth_date": "1950-01-01", "sex_code": "1"})
+    assert (row["birth_date"], row["sex_code"], row["id_card_no"]) == (date(1950, 1, 1), "1", "passport:E12345678")
+    assert row["_verdicts"] == "id_card_no:id_passport" and row["_ok"]
+
+
+def test_a_newborns_number_that_is_its_mothers_is_set_aside() -> None:
+    mother = complete("14010519950303002")
+    row = check("patient", {"patient_no": "1", "id_card_no": mother, "birth_date": "2024-05-01", "sex_code": "1"})
+    assert (row["id_card_no"], row["birth_date"], row["sex_code"]) == (None, date(2024, 5, 1), "1")
+    assert row["_verdicts"] == "id_card_no:id_newborn" and row["_ok"]
+
+
+def test_a_questionable_area_is_said_and_the_number_stands() -> None:
+    number = complete("14019919500101101")
+    row = check("patient", {"patient_no": "1", "id_card_no": number, "birth_date": None, "sex_code": "1"})
+    assert (row["id_card_no"], row["birth_date"]) == (number, date(1950, 1, 1))
+    assert set(row["_verdicts"].split("|")) == {"id_card_no:id_area_unknown", "birth_date:from_id_card"} and row["_ok"]
+    assert field_qc.outcome("patient", "id_card_no", "id_area_unknown")[:2] == ("warning", "questioned")
 
 
 def test_birth_after_survey_quarantines_the_row() -> None:
