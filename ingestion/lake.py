@@ -37,7 +37,64 @@ LINEAGE = pa.schema(
 # The source says that the record is deleted; only its key counts.
 DELETED = pa.field("_deleted", pa.bool_())
 
+# A report is a record's texts of one kind, read together; items and findings are what the text engine reads in it, each with its evidence.
+_OF_REPORT = [
+    *LINEAGE,
+    ("feed", pa.string()),
+    ("record_key", pa.string()),
+    ("identity_id", pa.string()),
+    ("kind", pa.string()),
+]
+_EVIDENCE = [
+    ("text_field", pa.string()),
+    ("span_start", pa.int64()),
+    ("span_end", pa.int64()),
+    ("evidence", pa.string()),
+    ("rule", pa.string()),
+    ("engine_version", pa.string()),
+]
+
 SUPPORT = {
+    "text_report": pa.schema(
+        [
+            *_OF_REPORT,
+            ("text_fields", pa.string()),
+            ("characters", pa.int64()),
+            ("is_structured", pa.bool_()),
+            ("reason_code", pa.string()),
+            ("items", pa.int64()),
+            ("findings", pa.int64()),
+            ("lesions", pa.int64()),
+            ("compared_items", pa.string()),
+            ("conflicting_items", pa.string()),
+            ("engine_version", pa.string()),
+        ]
+    ),
+    "text_field": pa.schema(
+        [
+            *_OF_REPORT,
+            ("item_no", pa.int64()),
+            ("lesion_no", pa.int64()),
+            ("item", pa.string()),
+            ("value_text", pa.string()),
+            ("value_number", pa.float64()),
+            ("unit", pa.string()),
+            *_EVIDENCE,
+        ]
+    ),
+    "text_finding": pa.schema(
+        [
+            *_OF_REPORT,
+            ("finding_no", pa.int64()),
+            ("concept", pa.string()),
+            ("category", pa.string()),
+            ("assertion", pa.string()),
+            ("side_code", pa.string()),
+            ("site", pa.string()),
+            ("attributes", pa.string()),
+            *_EVIDENCE,
+        ]
+    ),
     "quarantine": pa.schema(
         [
             *LINEAGE,
@@ -211,9 +268,13 @@ class _Transaction(Transaction):
         return self._known[2]
 
 
-def commit_file(loaded: Table, batch_id: str, file: DataFile | None) -> None:
-    """Commit a written file of one batch (or of several, ids joined by blanks); None stands for a batch without rows."""
-    with _Transaction(loaded) as transaction, transaction.update_snapshot(snapshot_properties={"batch_id": batch_id}).fast_append() as append:
+def commit_file(loaded: Table, batch_id: str, file: DataFile | None, **said: str) -> None:
+    """Commit a written file of one batch (or of several, ids joined by blanks); None stands for a batch without rows.
+
+    `said` is what the snapshot says beside the batches.
+    """
+    told = {"batch_id": batch_id, **said}
+    with _Transaction(loaded) as transaction, transaction.update_snapshot(snapshot_properties=told).fast_append() as append:
         if file is not None:
             append.append_data_file(file)
 

@@ -29,7 +29,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.locations import load_location_provider
 from pyiceberg.typedef import Record
 
-STATISTICS = ("_source", "_organisation", "_batch", "_delivered_on", "_file", "_row")
+STATISTICS = ("_source", "_organisation", "_batch", "_delivered_on", "_file", "_row", "engine_version")
 COUNTED = ("_row", "_seal_offset")
 ENCRYPTED = "_sealed"
 COMPRESSION, LEVEL = "zstd", 1

@@ -35,12 +35,32 @@ class Code(BaseModel):
     name_en: str
 
 
+class ReportKind(BaseModel):
+    """A kind of report that a text is read as; `when` is a condition in SQL on the feed's fields, None for always."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    when: str | None = None
+
+
+class ReportItem(BaseModel):
+    """What a coded field and the reports of its record both say: the item of the text, and the item's value for each code where they differ."""
+
+    model_config = ConfigDict(frozen=True)
+
+    item: str
+    values: dict[str, str] = {}
+
+
 class Field(BaseModel):
     """One field of a feed.
 
     `severity` says what a bad value costs: `error` quarantines the row, `warning` sets the value aside and keeps the row.
     `subject` names the part the field plays in identifying the person (name, id_card_no, sex_code, birth_date, mobile_phone,
     residence_address, local_no).
+    `report_kinds` are the kinds of report a text may be, of which the first whose condition holds counts; fields of one record with the same
+    kinds are parts of one report, each under its `report_section`. `report_item` is what a coded field says beside the text.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +90,9 @@ class Field(BaseModel):
     derived_from: str | None = None
     repair: str | None = None
     subject: str | None = None
+    report_kinds: tuple[ReportKind, ...] = ()
+    report_section: str | None = None
+    report_item: ReportItem | None = None
 
     @property
     def is_numeric(self) -> bool:
@@ -174,7 +197,17 @@ def _field(node: dict[str, Any]) -> Field:
         derived_from=custom.get("derivedFrom"),
         repair=custom.get("repair"),
         subject=custom.get("subject"),
+        report_kinds=_report_kinds(custom.get("reportKind")),
+        report_section=custom.get("reportSection"),
+        report_item=custom.get("reportItem"),
     )
+
+
+def _report_kinds(said: str | list[dict[str, str]] | None) -> tuple[ReportKind, ...]:
+    """One kind by its name, or several with their conditions."""
+    if isinstance(said, str):
+        return (ReportKind(kind=said),)
+    return tuple(ReportKind.model_validate(one) for one in said or ())
 
 
 def _rule(node: dict[str, Any]) -> Rule:
