@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ingestion.text.breast import breast_lesions
 from ingestion.text.document import Document, Evidence, Field, Mention
 
 __all__ = ["ENGINE_VERSION", "KINDS", "Document", "Evidence", "Field", "Mention", "Structured", "structure"]
@@ -30,9 +31,8 @@ KINDS = (
     "clinical_note",
     "checkup_summary",
 )
-# Fields that are lists of the report in the scored form, and the fields of a breast lesion in it.
+# Fields that are lists of the report in the scored form.
 LISTS = ("primary_site", "lesion_size", "metastasis")
-BREAST = ("side", "bi_rads", "quadrant", "clock")
 # Modules of this folder that are not part of the engine.
 APART = {"scrub.py", "colorectal.py"}
 
@@ -74,7 +74,7 @@ class Structured:
         for name in LISTS:
             result[name] = [one.value for one in self.fields if one.name == name]
         if self.kind in {"breast_ultrasound", "mammography"}:
-            result["breast_lesions"] = [{name: lesion.get(name) for name in BREAST} for lesion in self.lesions]
+            result["breast_lesions"] = breast_lesions(self)
         return result
 
 
