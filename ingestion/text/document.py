@@ -108,10 +108,7 @@ class Document:
 
     @cached_property
     def _scopes(self) -> dict[int, list[context.Scope]]:
-        by_clause: dict[int, list[context.Scope]] = {}
-        for scope in context.scopes(self.norm, self.clauses, self._covered):
-            by_clause.setdefault(self.clause_at(scope.start).index, []).append(scope)
-        return by_clause
+        return context.scopes(self.norm, self.clauses, self._covered)
 
     def assertion(self, start: int, end: int) -> str:
         """Assertion of what stands from `start` to `end`."""
@@ -121,7 +118,7 @@ class Document:
         """Assertion of a span and the trigger that decided it ("" for the section's default or a plain affirmation)."""
         best, trigger, rank = "", "", len(context.PRIORITY)
         for scope in self._scopes.get(self.clause_at(start).index, ()):
-            if scope.start <= start and end <= scope.end and context.PRIORITY[scope.assertion] < rank:
+            if scope.start <= start < scope.end and context.PRIORITY[scope.assertion] < rank:
                 best, trigger, rank = scope.assertion, scope.trigger, context.PRIORITY[scope.assertion]
         if not best or best == "historical":
             section = self.section_at(start).assertion
@@ -133,11 +130,13 @@ class Document:
         """Terms of the lexicon `lexicons/<name>.yaml` in order, longest first, with their assertion."""
         book = lexicon(name)
         matches = self._covered if name == FINDINGS else book.matches(self.norm)
-        entries, text = book.entries, self.text
+        entries, text, doubts = book.entries, self.text, context.doubts_no_symptom()
         result = []
         for index, start, end in matches:
             concept, category = entries[index]
             assertion, trigger = self.assertion_and_trigger(start, end)
+            if trigger in doubts and category == "symptom":
+                assertion, trigger = "affirmed", ""
             result.append(
                 Mention(concept, text[start:end], start, end, category, assertion, f"{name}.{concept}", {"trigger": trigger} if trigger else {})
             )

@@ -1,12 +1,14 @@
 """Lexicons: what clinicians call things, as YAML files in `lexicons/`, matched in one pass (Aho–Corasick, leftmost longest).
 
-A file has `terms`: category → concept → synonyms (the concept itself is a term when it holds a Chinese character), and may have `patterns`
+A file has `terms`: category → concept → synonyms (the concept itself is a term when it holds a Chinese character or has no synonym); a category may
+also be a list, of mappings and of lists of terms that are each a concept. It may have `patterns`
 (name → regular expression over the normalised text) and whatever else its kind needs under names of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,10 +33,15 @@ class Lexicon:
     patterns: dict[str, re.Pattern[str]]
     data: dict[str, Any]
     automaton: AhoCorasick | None = field(repr=False)
+    latin: frozenset[int] = field(repr=False)  # terms that begin or end with a Latin letter
 
     def matches(self, norm: str) -> list[tuple[int, int, int]]:
         """Non-overlapping matches in normalised text as (index into `entries`, start, end)."""
-        return self.automaton.find_matches_as_indexes(norm) if self.automaton else []
+        if not self.automaton:
+            return []
+        found = self.automaton.find_matches_as_indexes(norm)
+        latin = self.latin
+        return [one for one in found if one[0] not in latin or not _inside_word(norm, one[1], one[2])]
 
 
 def automaton(terms: tuple[str, ...]) -> AhoCorasick:
@@ -49,18 +56,39 @@ def read_data(name: str) -> dict[str, Any]:
         return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
 
 
+def _inside_word(norm: str, start: int, end: int) -> bool:
+    """Whether a Latin letter goes on before or behind a match that begins or ends with one."""
+    first, last = norm[start], norm[end - 1]
+    before, after = norm[start - 1 : start], norm[end : end + 1]
+    return ("a" <= first <= "z" and "a" <= before <= "z") or ("a" <= last <= "z" and "a" <= after <= "z")
+
+
+def _concepts(category: dict[str, list[str] | None] | list[Any]) -> Iterator[tuple[str, list[str]]]:
+    """Concept and synonyms, of a mapping or of a list of mappings, terms and lists of terms."""
+    if isinstance(category, dict):
+        for concept, synonyms in category.items():
+            yield concept, synonyms or []
+        return
+    for item in category:
+        if isinstance(item, dict):
+            yield from _concepts(item)
+        else:
+            yield from ((term, []) for term in (item if isinstance(item, list) else [item]))
+
+
 @cache
 def lexicon(name: str) -> Lexicon:
     """The lexicon of a file of `lexicons/`; ValueError names the file and the term when a term stands under two concepts of one category."""
     data = read_data(name)
     owners: dict[str, tuple[str, str]] = {}
     for category, concepts in (data.get("terms") or {}).items():
-        for concept, synonyms in concepts.items():
-            named = [str(concept)] if CHINESE.search(str(concept)) else []
-            for term in (*named, *(synonyms or ())):
+        for concept, synonyms in _concepts(concepts):
+            named = [str(concept)] if CHINESE.search(str(concept)) or not synonyms else []
+            for term in (*named, *synonyms):
                 folded = normalise(str(term))
                 if owners.setdefault(folded, (str(concept), category)) != (str(concept), category):
                     raise ValueError(f"lexicons/{name}.yaml: {term} stands under {owners[folded][0]} and under {concept}; keep one")
     terms = tuple(owners)
     patterns = {key: re.compile(pattern) for key, pattern in (data.get("patterns") or {}).items()}
-    return Lexicon(name, terms, tuple(owners.values()), patterns, data, automaton(terms) if terms else None)
+    latin = frozenset(index for index, term in enumerate(terms) if "a" <= term[0] <= "z" or "a" <= term[-1] <= "z")
+    return Lexicon(name, terms, tuple(owners.values()), patterns, data, automaton(terms) if terms else None, latin)

@@ -30,7 +30,8 @@ LOOK_BACK = 24
 
 class Measurement(NamedTuple):
     """One measurement. `values_mm` in the order written, one to three, two for a range (`is_range`); `unit` as written or "" where none stands
-    (then millimetres are assumed and `values_mm` is to be judged by the kind). `cue`: distance, thickness, short_axis, long_axis, diameter, size or "".
+    (then millimetres are assumed and `values_mm` is to be judged by the kind). `cue`: distance, thickness, short_axis, long_axis, diameter, size
+    or "" where nothing says.
     """
 
     start: int

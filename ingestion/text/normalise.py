@@ -1,4 +1,4 @@
-"""One spelling of the same text, character by character: the normalised text has the length of the original, so an offset in one is the offset in the other."""
+"""One spelling of the same text, character by character: the result has the length of the original, so offsets are the same in both."""
 
 from __future__ import annotations
 
