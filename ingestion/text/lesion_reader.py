@@ -22,7 +22,9 @@ DATE = re.compile(r"(20\d\d)[-./年](\d{1,2})(?:[-./月](\d{1,2}))?")
 # A lesion that was taken out is history: 左乳肿物切除术后.
 REMOVED = re.compile(r"[^,。;:!?\n考疑伴见]{0,10}(?:术后|切除|剔除|摘除|旋切)")
 OPINION_AFTER = re.compile(r"(?:或[^,。;?]{1,8})?(?:\?|可能|待排|待除外|不除外|首先考虑)")
+RESPECTIVELY = re.compile(r"(?:分别|依次)[^。;]{0,40}$")
 OPPOSITE = {"left": "right", "right": "left"}
+SIZES = ("long_diameter_mm", "short_diameter_mm", "third_diameter_mm", "mean_diameter_mm", "diameter_comparator")
 ENDS = frozenset({",", ".", "#"})
 
 
@@ -339,7 +341,8 @@ class Reader:
             self.places = []
         elif lesion.side == "both" and self.largest:
             at = place.side or next(iter(place.slots.values()))
-            self.current = [self.clone(lesion, side, ({"side": place.side} if place.side else {}) | place.slots, at)]
+            sizes = {name: lesion.values.pop(name) for name in SIZES if name in lesion.values}
+            self.current = [self.clone(lesion, side, ({"side": place.side} if place.side else {}) | place.slots | sizes, at)]
             self.places = []
 
     # ------------------------------------------------------------------ lesions
@@ -530,13 +533,21 @@ class Reader:
             self.measured("previous_diameter_mm", one.long_mm, one)
             return
         values = self.millimetres(one)
-        ordered = sorted(values, reverse=True)
         if "平均" in self.norm[max(0, one.start - 7) : one.start]:
             self.measured("mean_diameter_mm", values[0], one)
             return
         if one.cue == "short_axis" and len(values) == 1:
             self.measured("short_diameter_mm", values[0], one)
             return
+        group = self.current
+        if len(group) > 1 and RESPECTIVELY.search(self.norm, max(0, one.start - 40), one.start):  # 大小分别约5mm×4mm、6mm×5mm
+            self.current = [lesion for lesion in group if "long_diameter_mm" not in lesion.values][:1]
+        self.sized(one, values)
+        self.current = group
+
+    def sized(self, one: Measurement, values: tuple[float, ...]) -> None:
+        """A size of the current lesions; the first size of a lesion counts."""
+        ordered = sorted(values, reverse=True)
         awaited = self.heads_ahead[self.index] and not self.clause_head
         self.resolve_places()
         if not awaited and self.current and "long_diameter_mm" in self.current[-1].values:
