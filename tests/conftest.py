@@ -11,6 +11,19 @@ import yaml
 from infra.settings import Settings, load_settings
 from ingestion import mappings
 
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay in one process, those that read the same run together; what takes longest begins first, so that no process waits long."""
+    long = ("end_to_end", "dbt", "flow", "gates")
+    folders = {item: item.path.relative_to(HERE).parts[0] for item in items}
+    items.sort(key=lambda item: long.index(folders[item]) if folders[item] in long else len(long))
+    for item in items:
+        shared = "lakehouse" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("lakehouse" if shared else item.path.relative_to(HERE).as_posix()))
+
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
