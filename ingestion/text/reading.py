@@ -1,0 +1,100 @@
+"""What the readers of several kinds share: hits of a lexicon, and a list of fields being filled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ingestion.text.document import Document, Evidence, Field
+from ingestion.text.lexicons import Lexicon
+
+Value = str | float | int | bool | None
+ROMAN = {"ⅰ": "I", "ⅱ": "II", "ⅲ": "III", "ⅳ": "IV", "1": "I", "2": "II", "3": "III", "4": "IV", "0": "0"}
+ARABIC = {"ⅰ": 1, "ⅱ": 2, "ⅲ": 3, "ⅳ": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4, "1": 1, "2": 2, "3": 3, "4": 4}
+
+
+class Hit(NamedTuple):
+    """A term of a lexicon in the text."""
+
+    category: str
+    concept: str
+    start: int
+    end: int
+
+
+def hits(book: Lexicon, norm: str) -> list[Hit]:
+    """Terms of a lexicon in order; a Latin term inside a longer Latin word (er in cancer) is none."""
+    entries, result = book.entries, []
+    for index, start, end in book.matches(norm):
+        if start and "a" <= norm[start] <= "z" and "a" <= norm[start - 1] <= "z":
+            continue
+        if end < len(norm) and "a" <= norm[end - 1] <= "z" and "a" <= norm[end] <= "z":
+            continue
+        concept, category = entries[index]
+        result.append(Hit(category, concept, start, end))
+    return result
+
+
+def by_category(found: Iterable[Hit]) -> dict[str, list[Hit]]:
+    """Hits by category, in order."""
+    groups: dict[str, list[Hit]] = {}
+    for hit in found:
+        groups.setdefault(hit.category, []).append(hit)
+    return groups
+
+
+class Fields:
+    """Fields of one report; of several values for one field (and lesion) the first counts."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.all: list[Field] = []
+        self._known: set[tuple[str, int | None]] = set()
+
+    def add(
+        self, name: str, value: Value, start: int, end: int, *, unit: str | None = None, lesion: int | None = None, rule: str | None = None
+    ) -> None:
+        """One field with its evidence; nothing happens where the field has a value or the value is None."""
+        if value is None or (name, lesion) in self._known:
+            return
+        self._known.add((name, lesion))
+        self.all.append(Field(name, value, unit, Evidence(start, end, f"{self.module}.{rule or name}"), lesion))
+
+    def has(self, name: str, lesion: int | None = None) -> bool:
+        return (name, lesion) in self._known
+
+
+def roman(written: str) -> str:
+    """A stage or grade in Roman letters (Ⅲ, iii, 3 → III)."""
+    return "".join(ROMAN.get(char, char.upper()) for char in written)
+
+
+def judged(doc: Document, start: int, end: int) -> str:
+    """Assertion of a span in a report of one examination: a plain 有 makes nothing historical."""
+    assertion, trigger = doc.assertion_and_trigger(start, end)
+    if assertion == "historical" and trigger == "有":
+        return "affirmed"
+    return assertion
+
+
+NEGATIVE = re.compile(
+    r"未见|未查见|未发现|未检出|未侵犯|未累及|未及|未找到|无(?!法)|阴性|阴$|\(-+\)|\( ?-|-(?=[,;。、 ]|$)|净|末见|未受|否|没有|不见"
+)
+POSITIVE = re.compile(r"可见|查见|找到|见|有|阳性|\(\+|\+|侵犯|累及|受累|浸润|存在")
+DOUBTFUL = re.compile(r"可疑|疑似|疑|不除外|可能|不能排除|\?|待排")
+
+
+def stated(norm: str, start: int, end: int, stop: int, begin: int) -> str | None:
+    """present, absent or suspected: what the words behind `start`–`end` (up to `stop`), else those before it (from `begin`), say of it."""
+    behind = norm[end:stop]
+    if DOUBTFUL.search(behind) or DOUBTFUL.search(norm, begin, start):
+        return "suspected"
+    if NEGATIVE.search(behind):
+        return "absent"
+    before = norm[begin:start]
+    if NEGATIVE.search(before):
+        return "absent"
+    if POSITIVE.search(behind) or POSITIVE.search(before) or POSITIVE.search(norm, start, end):
+        return "present"
+    return None
