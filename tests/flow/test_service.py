@@ -57,9 +57,9 @@ def test_airflow_comes_up_healthy_on_loopback_alone_and_goes_down(settings: Sett
     assert listening == {"127.0.0.1"}
 
     base = f"http://127.0.0.1:{port}"
-    assert httpx.get(f"{base}/api/v2/dags", trust_env=False).status_code == 401
-    token = httpx.post(f"{base}/auth/token", json={"username": "admin", "password": password}, trust_env=False, timeout=30).json()["access_token"]
-    health = httpx.get(f"{base}/api/v2/pools/warehouse", headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=30)
+    assert httpx.get(f"{base}/api/v2/dags", trust_env=False, timeout=120).status_code == 401
+    token = httpx.post(f"{base}/auth/token", json={"username": "admin", "password": password}, trust_env=False, timeout=120).json()["access_token"]
+    health = httpx.get(f"{base}/api/v2/pools/warehouse", headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=120)
     assert health.json()["slots"] == 1
 
     with pytest.raises(CannotRun, match="Airflow is up"), alone(settings):
