@@ -20,10 +20,12 @@ from rich.table import Table
 
 from infra.settings import ROOT
 from tests.benchmarks.stages import (
+    DAY,
     Loaded,
     Measured,
     bare_copy,
     dbt,
+    deliver_day,
     gate,
     generate,
     link_and_export,
@@ -104,6 +106,8 @@ def _measure_all(work: Path, scale: int, seed: int, until: str) -> tuple[list[Me
         "EXTRACTS": str(out / "landing"),
         "LAKEHOUSE_RUN_ID": "bench",
     }
+    for folder in (out / "landing").glob(f"*/*/*/{DAY}"):  # of an earlier benchmark of the same extracts
+        shutil.rmtree(folder)
     stages = []
     if not (out / "SYNTHETIC").exists():
         stages.append(measure("generate extracts", generate, out, scale, seed)[0])
@@ -128,9 +132,26 @@ def _measure_all(work: Path, scale: int, seed: int, until: str) -> tuple[list[Me
                 max(s.peak_mb for s in whole),
             )
         )
+        stages += _day(out, whole[0].rows, stages[-1])
     if REAL_EXPORT.exists():
         stages.append(measure("a real check-up export → lake", load_real_export, work, REAL_EXPORT, megabytes=REAL_EXPORT.stat().st_size / 1e6)[0])
     return stages, bare
+
+
+def _day(out: Path, rows: int | None, full: Measured) -> list[Measured]:
+    """One more day, a thousandth of all records, from landing to publication; the ratio to look at is that to the first build, which is told."""
+    measure("one more day", deliver_day, out)
+    day = [
+        measure("  day: landing → lake", load_everything)[0],
+        measure("  day: identities → persons", link_and_export)[0],
+        measure("  day: gate lake", gate, "lake")[0],
+        measure("  day: dbt build", dbt)[0],
+        *(measure(f"  day: gate {name}", gate, name)[0] for name in ("features", "marts")),
+        measure("  day: publish and report", publish)[0],
+    ]
+    seconds, cpu = sum(s.seconds for s in day), sum(s.cpu_seconds for s in day)
+    share = f"a day of {day[0].rows or 0:,} rows ({(day[0].rows or 0) / (rows or 1):.2%}): {seconds / full.seconds:.1%} of landing → published"
+    return [*day, Measured(share, seconds, cpu, day[0].rows, None, max(s.peak_mb for s in day))]
 
 
 if __name__ == "__main__":

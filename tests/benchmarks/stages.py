@@ -11,8 +11,12 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+DAY = date(2025, 7, 1)
+"""A day after all deliveries of the province."""
 
 
 @dataclass
@@ -143,6 +147,13 @@ def generate(out: Path, scale: int, seed: int) -> None:
     import subprocess
 
     subprocess.run([sys.executable, "-m", "ingestion.synthetic", "--out", str(out), "--scale", str(scale), "--seed", str(seed)], check=True)
+
+
+def deliver_day(out: Path) -> None:
+    """A thousandth of the province's records anew or corrected, delivered after everything that lies there."""
+    from ingestion.synthetic.increment import deliver_increment
+
+    deliver_increment(out, 0.001, DAY)
 
 
 def load_everything() -> Loaded:
