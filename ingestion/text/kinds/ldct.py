@@ -145,7 +145,6 @@ class LungReader(Reader):
     def on_lobe_code(self, token: Token) -> None:
         side, part = PARTS[token.concept.upper()]
         self.pending = self.value(token, side)
-        self.pending = self.pending._replace(end=token.start)
         self.slot("lobe", self.value(token, part))
 
     def on_segment(self, token: Token) -> None:
@@ -154,7 +153,7 @@ class LungReader(Reader):
     def on_boyden(self, token: Token) -> None:
         letter = self.norm[token.start]
         if letter in "lr":
-            self.pending = self.value(token, "left" if letter == "l" else "right")._replace(end=token.start)
+            self.pending = self.value(token, "left" if letter == "l" else "right")
         side = self.pending or (self.places[-1].side if self.places else None) or self.last_side
         if self.site == LUNG and side and side.value in SEGMENTS:
             self.slot("segment", self.value(token, SEGMENTS[side.value][int(token.concept) - 1]))
