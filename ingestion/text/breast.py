@@ -214,7 +214,11 @@ class BreastReader(Reader):
 
     def part(self, token: Token, name: str, value: Value) -> None:
         if value.value in {"calcification", "architectural_distortion"}:
-            self.set(str(value.value), value._replace(value=True))
+            of_it = [(waiting, one) for waiting, one in self.waiting if waiting.startswith("calcification")]
+            for lesion in self.current:
+                for waiting, one in [(value.value, value._replace(value=True)), *of_it]:
+                    lesion.values.setdefault(waiting, one)
+            self.waiting = []
 
     def absent(self, token: Token, concept: str) -> None:
         here = [one for one in self.current if one in self.sentence_lesions]

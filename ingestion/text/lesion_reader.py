@@ -527,7 +527,10 @@ class Reader:
 
     def on_measure(self, token: Token) -> None:
         one = token.measurement
-        if one is None or self.skip or self.aside(token, one, self.norm[max(0, one.start - 14) : one.start]):
+        if one is None or self.skip:
+            return
+        before = self.norm[max(0, one.start - 14) : one.start]
+        if self.aside(token, one, before[before.rfind(",") + 1 :]):
             return
         if one.is_previous:
             self.measured("previous_diameter_mm", one.long_mm, one)
