@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-MM_PER_UNIT = {"mm": 1.0, "㎜": 1.0, "毫米": 1.0, "cm": 10.0, "㎝": 10.0, "厘米": 10.0, "公分": 10.0, "m": 1000.0}
+MM_PER_UNIT = {"mm": 1.0, "㎜": 1.0, "毫米": 1.0, "cm": 10.0, "㎝": 10.0, "厘米": 10.0, "公分": 10.0}
 _NUMBER = r"\d{1,4}(?:\.\d{1,3})?"
 _UNIT = r"(?:mm|cm|㎜|㎝|毫米|厘米|公分)"
 SIZE = re.compile(
-    rf"(?P<comparator>[<>≤≥]|小于|大于|不足|超过)? ?(?<![\d.])(?P<n1>{_NUMBER}) ?(?P<u1>{_UNIT})?"
+    rf"(?P<comparator>[<>≤≥]|小于|大于|不足|超过)? ?(?<![\d.])(?P<n1>{_NUMBER}) ?(?P<u1>{_UNIT}|m(?= ?×))?"
     rf"(?:(?P<separator> ?× ?| ?[-~至] ?)(?P<n2>{_NUMBER}) ?(?P<u2>{_UNIT})?(?: ?× ?(?P<n3>{_NUMBER}) ?(?P<u3>{_UNIT})?)?)?"
 )
 # What stands right before a number says what it measures.
@@ -73,6 +73,8 @@ def measurements(text: str, norm: str) -> list[Measurement]:
             continue
         if separator is not None and not is_times and n3:
             continue
+        if u1 == "m":  # 2.5m×2.3cm: a letter is missing
+            u1 = None
         start, end = match.start("n1"), match.end()
         while norm[end - 1] == " ":
             end -= 1

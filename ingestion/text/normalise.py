@@ -6,9 +6,9 @@ import re
 
 # Full-width forms that stand in nearly every report; the rest of the block goes through the slower table.
 COMMON = tuple((chr(code), chr(code - 0xFEE0).lower()) for code in (0xFF0C, 0xFF1A, 0xFF1B, 0xFF08, 0xFF09, 0xFF1F))
-RARE = re.compile("[\uff01-\uff5e\u00a0\u3000\t\r\u2002-\u200b\ufeff∗＊✕✖╳хХ﹣－—–〜～∼㎜㎝≦≧＋﹢﹤﹥μ【】〔〕［］\u0130]")
+RARE = re.compile("[\uff01-\uff5e\u00a0\u3000\t\r\u2002-\u200b\ufeff∗＊✕✖╳хХ﹣－—–〜～∼㎜㎝≦≧＋﹢﹤﹥\ufffdμ【】〔〕［］\u0130]")
 TABLE = {code: chr(code - 0xFEE0).lower() for code in range(0xFF01, 0xFF5F)}
-TABLE |= dict.fromkeys(map(ord, "\u00a0\u3000\t\r\ufeff\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"), " ")
+TABLE |= dict.fromkeys(map(ord, "\ufffd\u00a0\u3000\t\r\ufeff\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"), " ")
 TABLE |= dict.fromkeys(map(ord, "✕✖╳хХ"), "×") | dict.fromkeys(map(ord, "∗＊"), "*") | dict.fromkeys(map(ord, "﹣－—–"), "-")
 TABLE |= dict.fromkeys(map(ord, "〜～∼"), "~") | {
     ord("≦"): "≤",
