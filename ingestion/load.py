@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.settings import Settings
-from ingestion import duck, field_qc, lake, ops, raw_zone, sealing, timing
+from ingestion import duck, field_qc, keyring, lake, ops, raw_zone, timing
 from ingestion.check import PLACE, check
 from ingestion.contracts import Contract, contract, contracts
 from ingestion.encoded import one, written
@@ -264,7 +264,7 @@ class _FeedLoad:
         self.contract: Contract = contract(self.files[0].feed or "")
         self.entry = self.files[0].entry
         self.feed_mapping: FeedMapping = self.mapping.resolved(self.entry)
-        self.key = sealing.derived_key(self.settings.key_file, "raw zone")
+        self.key = keyring.current(self.settings, keyring.RAW_ZONE)
         self.books = [Books() for _ in self.files]
         self.batches: dict[date, str] = {}
         for day in sorted({f.delivered_on for f in self.files}):

@@ -84,7 +84,7 @@ check_result = Table(
     metadata,
     Column("check_id", String(32), primary_key=True, comment="hash of checkpoint, rule, organisation, feed, batch, table and column"),
     Column("run_id", String(60), nullable=False),
-    Column("checkpoint", String(20), nullable=False, comment="field_qc, lake, features, marts, dbt or delivery"),
+    Column("checkpoint", String(20), nullable=False, comment="field_qc, text, lake, features, marts, dbt or delivery"),
     Column("rule", String(200), nullable=False),
     Column("description_zh", Text, nullable=False),
     Column("severity", String(10), nullable=False, comment="critical, warning or info"),
@@ -169,6 +169,17 @@ publication = Table(
     Column("rows", BigInteger, nullable=False),
     Column("build_fingerprint", String(64), nullable=False, comment="what went in: released batches, as_of_date and code version"),
     Column("published_at", DateTime(timezone=True), nullable=False),
+)
+
+reidentification = Table(
+    "reidentification",
+    metadata,
+    Column("entry_no", BigInteger, primary_key=True, autoincrement=False, comment="number of the entry in the vault's log, which tells why"),
+    Column("revealed_at", DateTime(timezone=True), nullable=False),
+    Column("who", String(120), nullable=False, comment="as stated"),
+    Column("account", String(120), nullable=False, comment="account of the machine that the command ran under"),
+    Column("person_id", String(20), nullable=False),
+    Column("digest", String(64), nullable=False, comment="of the entry and all before it: an entry taken away or changed shows"),
 )
 
 

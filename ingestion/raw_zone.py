@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +16,7 @@ from ingestion.check import Checked
 from ingestion.contracts import Contract, Field
 from ingestion.encoded import Encoded, hidden, one, written
 from ingestion.field_qc import not_done_words, outcome, quoted, remarks
+from ingestion.keyring import Key
 from ingestion.mappings import FeedMapping
 from ingestion.text import scrub
 
@@ -102,7 +104,7 @@ def unmapped_columns(mapping: FeedMapping, columns: tuple[str, ...]) -> list[str
     return [c for c in columns if c not in mapped and c not in mapping.ignore]
 
 
-def raw_rows(contract: Contract, mapping: FeedMapping, origins: list[Origin], records: pa.Table, checked: Checked, key: bytes) -> pa.Table:
+def raw_rows(contract: Contract, mapping: FeedMapping, origins: list[Origin], records: pa.Table, checked: Checked, key: Key) -> pa.Table:
     """The delivered cells as raw-zone rows: open fields as they came, the others sealed together.
 
     origins  the files, by `_file_no`        records  the chunk as it was checked
@@ -119,8 +121,9 @@ def raw_rows(contract: Contract, mapping: FeedMapping, origins: list[Origin], re
         whole_layout, whole = _joined([f"?{c}" for c in columns], [checked.columns[c] for c in columns], n, rows)
         cells = pc.replace_with_mask(cells.cast(pa.large_string()), pa.array(doubtful), whole.cast(pa.large_string()))
         layouts, which = [layout, whole_layout], doubtful.astype(np.int32)
-    seal_id, offsets, sealed = sealing.seal(cells, key)
     file_no = one(records["_file_no"]).to_numpy()
+    batch_no = np.unique([o.batch_id for o in origins], return_inverse=True)[1]
+    seal_ids, run, offsets, sealed = sealing.seal(cells, key.secret, key.id, _runs(batch_no[file_no]))
     status = pa.array(["quarantined", "accepted"]), checked.ok.astype(np.int32)
     rows = {
         **lineage(origins, file_no),
@@ -130,7 +133,7 @@ def raw_rows(contract: Contract, mapping: FeedMapping, origins: list[Origin], re
         "_status": written(*status),
         "_verdicts": checked.verdict_texts(),
         "_seal_layout": written(pa.array(layouts), which),
-        "_seal_id": written(pa.array([seal_id]), np.zeros(n, np.int32)),
+        "_seal_id": written(pa.array(seal_ids, pa.string()), run),
         "_seal_offset": offsets,
         "_sealed": sealed,
     }
@@ -140,6 +143,15 @@ def raw_rows(contract: Contract, mapping: FeedMapping, origins: list[Origin], re
             cell = checked.columns[column]
             rows[field.name] = hidden(cell.texts, cell.place, doubtful) if doubtful.any() else written(cell.texts, cell.place)
     return pa.table(rows)
+
+
+ROWS_PER_SEAL = 8192
+
+
+def _runs(batches: np.ndarray) -> list[int]:
+    """First rows of the runs that are sealed together: rows of one batch, which are stored together or not at all."""
+    changes = np.flatnonzero(batches[1:] != batches[:-1]) + 1
+    return np.union1d(np.arange(0, len(batches), ROWS_PER_SEAL), changes).tolist()
 
 
 def lineage(origins: list[Origin], file_no: np.ndarray) -> dict[str, pa.Array]:
@@ -171,19 +183,19 @@ def _joined(names: list[str], cells: list[Encoded], n: int, rows: np.ndarray | N
     )
 
 
-def unsealed(row: dict, key: bytes) -> dict[str, str | None]:
+def unsealed(row: dict, keys: Mapping[str, bytes]) -> dict[str, str | None]:
     """What is sealed in a raw-zone row, by field; delivered columns (of rows sealed whole, or that nobody mapped) have a `?` before their name."""
     separator, names = row["_seal_layout"].split("\n", 1)
     if row["_sealed"] is None:
         return {}
-    cells = sealing.unseal(row["_sealed"], row["_seal_id"], row["_seal_offset"], key).split(separator)
+    cells = sealing.unseal(row["_sealed"], row["_seal_id"], row["_seal_offset"], keys).split(separator)
     return {n: None if c == NULL_CELL else c for n, c in zip(names.split(separator), cells, strict=True)}
 
 
-def broken_rows(contract: Contract, origin: Origin, rows: list[tuple[int, str, str]], key: bytes) -> tuple[pa.Table, pa.Table]:
+def broken_rows(contract: Contract, origin: Origin, rows: list[tuple[int, str, str]], key: Key) -> tuple[pa.Table, pa.Table]:
     """The rows of a file that could not be cut into cells: (row, reason code, line). Returns raw rows, sealed whole, and pointers for quarantine."""
     n = len(rows)
-    seal_id, offsets, sealed = sealing.seal(pa.array([line for _, _, line in rows], pa.string()), key)
+    seal_ids, run, offsets, sealed = sealing.seal(pa.array([line for _, _, line in rows], pa.string()), key.secret, key.id)
     same = np.zeros(n, np.int32)
     place = lineage([origin], same) | {"_row": pa.array([r for r, _, _ in rows], pa.int64()), "_part": pa.array(same)}
     raw = {
@@ -191,7 +203,7 @@ def broken_rows(contract: Contract, origin: Origin, rows: list[tuple[int, str, s
         "_status": written(pa.array(["quarantined"]), same),
         "_verdicts": pa.array([f":{code}" for _, code, _ in rows]),
         "_seal_layout": written(pa.array([SEPARATORS[0] + "\n?line"]), same),
-        "_seal_id": written(pa.array([seal_id]), same),
+        "_seal_id": written(pa.array(seal_ids, pa.string()), run),
         "_seal_offset": offsets,
         "_sealed": sealed,
     }

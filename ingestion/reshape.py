@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infra.settings import Settings
-from ingestion import sealing
+from ingestion import keyring
 from ingestion.contracts import contract
 from ingestion.derive import canonical_unit, converted, date_text, moment, name, origin, quoted, where, worked
 from ingestion.field_qc import MissingColumns, cleaned
@@ -402,7 +402,7 @@ class Reshaper:
             return relation
         said = self.said
         uses_key = any(self.fields[f].hash_of for f in plan.derived)
-        salt = sealing.derived_key(self.settings.key_file, "mapping keys").hex() if uses_key else ""
+        salt = keyring.current(self.settings, keyring.MAPPING_KEYS).secret.hex() if uses_key else ""
         texts, joins, results = [], [], []
         for number, f in enumerate(plan.derived):
             mapped = self.fields[f]

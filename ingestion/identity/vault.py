@@ -4,7 +4,7 @@ One process at a time has the vault open, and asks for a key before it issues an
 An identity is what one source knows a person by: a valid ID number, an organisation's own number, or name + birth date + sex + phone.
 A claim is what a source said about an identity on a delivery date; a document is a passport or permit it stated, which is no key.
 Linking (see `linking.py`) turns identities into persons.
-DuckDB encrypts the file with AES-256-GCM, page by page, write-ahead log included; its key is derived from the vault's key.
+DuckDB encrypts the file with AES-256-GCM, page by page, write-ahead log included; its key is on the key ring (`ingestion/keyring.py`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import os
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 from filelock import FileLock
 
 from infra.settings import Settings
-from ingestion import sealing
+from ingestion import duck, keyring
 from ingestion.contracts import Contract
 from ingestion.duck import load_extensions
 from ingestion.identity import id_number
@@ -57,11 +58,6 @@ UNSAID = {"cast(null as varchar)", "cast(null as date)"}
 SUBJECT_PARTS = {"name": "person_name", **{a: a for a in ATTRIBUTES[1:]}}
 
 
-def database_key(settings: Settings) -> str:
-    """The key of the vault's database file."""
-    return b64encode(sealing.derived_key(settings.key_file, "identity vault")).decode()
-
-
 @contextmanager
 def opened(settings: Settings, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Attach the vault as `vault` for a short while; one process at a time, the others wait."""
@@ -69,16 +65,75 @@ def opened(settings: Settings, connection: duckdb.DuckDBPyConnection) -> Iterato
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(path.with_suffix(".lock"), timeout=600):
         load_extensions(connection, ["httpfs"])  # its cipher implementation may write; the built-in one may only read
-        old = os.umask(0o077)
-        try:
-            connection.execute(f"attach '{path}' as vault (encryption_key '{database_key(settings)}')")
-        finally:
-            os.umask(old)
+        _attach(settings, connection)
         try:
             connection.execute(SCHEMA)
             yield
         finally:
             connection.execute("detach vault")
+
+
+def _attach(settings: Settings, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Attach the database, by its newest key or, while a rotation is under way, by the one before. True where it was the newest.
+
+    Raises KeyringError where no key opens it.
+    """
+    newest = keyring.current(settings, keyring.DATABASE)
+    for key in (newest, *(k for k in reversed(keyring.keys(settings, keyring.DATABASE)) if k != newest)):
+        try:
+            _attach_file(connection, settings.vault_file, "vault", key)
+        except duckdb.InvalidInputException as error:
+            if "encryption key" not in str(error):
+                raise
+        else:
+            return key == newest
+    raise keyring.KeyringError(f"no key of the ring opens the vault {settings.vault_file}: is the ring beside it its own?")
+
+
+def _attach_file(connection: duckdb.DuckDBPyConnection, path: Path, name: str, key: keyring.Key) -> None:
+    old = os.umask(0o077)
+    try:
+        connection.execute(f"attach '{path}' as {name} (encryption_key '{b64encode(key.secret).decode()}')")
+    finally:
+        os.umask(old)
+
+
+def rotate(settings: Settings) -> str:
+    """Give the vault a new master key and its database a new key; returns what was done. See `keyring.rotate`."""
+    return keyring.rotate(settings, lambda: _reencrypt(settings))
+
+
+def _reencrypt(settings: Settings) -> None:
+    """Copy the database into a file under its newest key, and put that in its place; nothing where it is under that key already."""
+    path = settings.vault_file
+    if not path.exists():
+        return
+    fresh = path.with_suffix(".fresh")
+    with FileLock(path.with_suffix(".lock"), timeout=600), duck.connect(memory_limit=settings.memory_limit, threads=settings.threads) as connection:
+        load_extensions(connection, ["httpfs"])
+        if _attach(settings, connection):
+            return
+        for left in (fresh, fresh.with_name(fresh.name + ".wal")):
+            left.unlink(missing_ok=True)
+        _attach_file(connection, fresh, "fresh", keyring.current(settings, keyring.DATABASE))
+        connection.execute("copy from database vault to fresh")
+        _refuse_difference(connection)
+        connection.execute("checkpoint fresh; checkpoint vault; detach fresh; detach vault")
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        if path.with_name(path.name + ".wal").exists():
+            raise RuntimeError(f"the vault {path} has changes in its write-ahead log after a checkpoint; it was not replaced")
+        keyring.replace(fresh, path)
+
+
+def _refuse_difference(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise RuntimeError where the fresh copy does not hold what the vault holds."""
+    for (table,) in connection.execute("select table_name from duckdb_tables() where database_name = 'vault'").fetchall():
+        counts = [connection.execute(f"select count(*), bit_xor(hash(t)) from {name}.{table} as t").fetchone() for name in ("vault", "fresh")]
+        if counts[0] != counts[1]:
+            raise RuntimeError(
+                f"the copy of the vault's table {table} has {counts[1][0]} rows, not the {counts[0][0]} of the vault; nothing was changed"
+            )
 
 
 def _demographic(columns: dict[str, str]) -> str:

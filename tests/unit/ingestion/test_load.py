@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from infra.settings import Settings
-from ingestion import duck, lake, load, ops, raw_zone, sealing
+from ingestion import duck, keyring, lake, load, ops, raw_zone
 from ingestion.identity import vault
 from ingestion.readers import OpenedFile, UnreadableFile
 from ingestion.readers.pull_model import PullFailed
@@ -329,8 +329,8 @@ def test_identifying_cells_are_sealed_in_the_raw_zone_and_absent_from_the_lake(s
     land("hospital/H1/patient/2024-12-31/p.csv", "no,xm,zjhm,csrq,xb,sjhm,备注\n77,诸葛青,11010519491231002X,1949-12-31,2,13912345678,家属诸葛白\n")
     load_all(settings)
     raw = lake.table(settings, lake.RAW, "patient", lake.raw_schema(load.contract("patient"))).scan().to_arrow().to_pylist()[0]
-    key = sealing.derived_key(settings.key_file, "raw zone")
-    assert raw_zone.unsealed(raw, key) == {
+    keys = keyring.by_id(settings, keyring.RAW_ZONE)
+    assert raw_zone.unsealed(raw, keys) == {
         "patient_no": "77",
         "person_name": "诸葛青",
         "id_card_no": "11010519491231002X",
@@ -418,7 +418,7 @@ def test_cells_in_wrong_columns_carry_nobody_into_the_lake(settings: Settings, d
     raw = lake.table(settings, lake.RAW, "lab_result", lake.raw_schema(load.contract("lab_result"))).scan().to_arrow().to_pylist()
     quarantined = next(r for r in raw if r["_status"] == "quarantined")
     assert quarantined["report_no"] is None
-    assert raw_zone.unsealed(quarantined, sealing.derived_key(settings.key_file, "raw zone"))["?rid"] == "11010519491231002X"
+    assert raw_zone.unsealed(quarantined, keyring.by_id(settings, keyring.RAW_ZONE))["?rid"] == "11010519491231002X"
 
 
 TEXTS = [

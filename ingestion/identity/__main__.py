@@ -1,0 +1,62 @@
+"""Commands of the vault's keeper: `python -m ingestion.identity rotate | check-seals | reveal | revealed`; see README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from infra.settings import Settings, load_settings
+from ingestion.identity import vault
+from ingestion.identity.reveal import LogBroken, Refused, entries, reveal
+from ingestion.keyring import KeyringError
+from ingestion.seal_check import check_seals
+
+
+def _check_seals(settings: Settings) -> int:
+    found = check_seals(settings)
+    print(f"{found.intact} runs of sealed rows are intact, {len(found.tampered)} are not; {found.without_tag} rows are from before there were tags")
+    for feed, seal_id in found.tampered:
+        print(f"changed: feed {feed}, seal {seal_id}", file=sys.stderr)
+    return 1 if found.tampered else 0
+
+
+def _revealed(settings: Settings) -> None:
+    for e in entries(settings):
+        print(f"{e.entry_no}\t{e.revealed_at:%Y-%m-%d %H:%M:%S}\t{e.who} ({e.account})\t{e.person_id}\t{e.why}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns 1 where something is not as it should be, 2 where it was refused."""
+    parser = argparse.ArgumentParser(prog="python -m ingestion.identity", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("rotate", help="a new master key, a new key of the database, a new key for what is sealed from now on")
+    commands.add_parser("check-seals", help="open every sealed run of the raw zone and say whether it is what was sealed")
+    asking = commands.add_parser("reveal", help="who a person key stands for; asker and reason are logged")
+    asking.add_argument("--person", required=True, help="person key, P and ten digits")
+    asking.add_argument("--who", required=True, help="name or staff number of the person who asks")
+    asking.add_argument("--why", required=True, help="what it is needed for")
+    commands.add_parser("revealed", help="the log of all re-identifications")
+    asked = parser.parse_args(arguments)
+    settings = load_settings()
+    try:
+        match asked.command:
+            case "rotate":
+                print(vault.rotate(settings))
+            case "check-seals":
+                return _check_seals(settings)
+            case "reveal":
+                print(json.dumps(reveal(settings, asked.person, who=asked.who, why=asked.why), ensure_ascii=False, indent=1))
+            case "revealed":
+                _revealed(settings)
+    except Refused as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 2
+    except (LogBroken, KeyringError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
