@@ -34,7 +34,7 @@ GRADED_BEHIND = re.compile(r"^(?:性胃炎)?(?:[ :,为]{0,2})\(?(?:([1-3]?\+{1,3
 
 
 def read(doc: Document, fields: Fields) -> None:
-    """Adds hp_result_code (0 negative, 1 positive), atrophy and metaplasia (`_code`: 0 none, 1 present; `_grade`), OLGA, OLGIM and Kimura–Takemoto."""
+    """Adds hp_result_code (0 negative, 1 positive), atrophy and metaplasia (`_code`: 0 none, 1 present; `_grade`), OLGA, OLGIM, Kimura–Takemoto."""
     norm = doc.norm
     _hp(norm, fields)
     if "olg" in norm:

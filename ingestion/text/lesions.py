@@ -19,6 +19,7 @@ PLACE = frozenset({"site", "distance"})
 # A place that names the organ and may be told more exactly later.
 WHOLE = frozenset({"colon", "stomach", "liver"})
 INTRODUCED = re.compile(r"见|及|发现|检出|示|另|有|为|呈|[一二两三四五六七八九十\d多数]\s?(?:枚|个|处|粒|颗)|另|探")
+CONCLUDES = re.compile(r"(?:考虑|诊断|符合|疑|倾向|可能|提示|性质)[^,。;]{0,8}$")
 LOCATED = re.compile(r"(?:位于|在|于|者|[(（:])[^,。;]{0,4}$")
 COUNT = re.compile(
     r"(?<![\d./~-])(\d{1,2}|[一二两三四五六七八九十]{1,3}|数十|数|多|单)(?:余)? ?(?:枚|个|处|粒|颗|发)(?![月层面])"
@@ -101,15 +102,21 @@ def lesions(
     *,
     agree: Callable[[Hit, Hit], bool] = lambda one, other: one.concept == other.concept,
     attributes: frozenset[str],
+    fits: Callable[[Lesion, Hit], int] = lambda lesion, noun: 1,
+    other_size: re.Pattern[str] | None = None,
+    part_of: re.Pattern[str] | None = None,
 ) -> tuple[list[Lesion], list[Hit]]:
     """Lesions in order and the lesion words that are denied.
 
     found, extra  hits; category `lesion` names one, those of `attributes` describe one    agree  whether two places are the same
+    fits  how well a conclusion suits a lesion, 0 for not at all    other_size  what stands before sizes of other things
+    part_of  what stands before words for a part of a lesion
     """
     norm = doc.norm
     past = current_part(norm)
     items: list[tuple[int, Item]] = [(hit.start, hit) for hit in (*found, *extra) if hit.category == "lesion" or hit.category in attributes]
-    items += [(one.start, one) for one in doc.measurements if one.cue not in {"distance", "thickness"} or _is_size(norm, one)]
+    sizes = [one for one in doc.measurements if one.cue not in {"distance", "thickness"} or _is_size(norm, one)]
+    items += [(one.start, one) for one in sizes if other_size is None or not other_size.search(norm, max(0, one.start - 16), one.start)]
     items += [(one[0], one) for one in counts(norm)]
     items.sort(key=lambda item: item[0])
     if past[1]:
@@ -210,8 +217,28 @@ def lesions(
             pending = []
             continue
         known = None
-        if in_impression and result:
-            known = _known(result, item, own_site, pending, agree)
+        if (
+            part_of
+            and current
+            and current.sentence == sentence
+            and part_of.search(norm, max(clause.start, start - 8), start)
+            and norm[start - 2] != "肝"
+        ):
+            continue
+        if (
+            current
+            and not own_site
+            and current.sentence == sentence
+            and CONCLUDES.search(norm, max(clause.start, start - 10), start)
+            or current
+            and not own_site
+            and not pending
+            and clause.sentence - current.sentence == 1
+            and CONCLUDES.search(norm, clause.start, start)
+        ):
+            known = current
+        elif in_impression and result:
+            known = _known(result, item, own_site, pending, agree, fits)
         elif (
             current
             and current.sentence == sentence
@@ -285,10 +312,13 @@ def _same(result: list[Lesion], pending: list[Item], agree: Callable[[Hit, Hit],
     return site is None or any((own := lesion.first("site")) and agree(own, site) for lesion in result)
 
 
-def _known(result: list[Lesion], item: Hit, site: Hit | None, pending: list[Item], agree: Callable[[Hit, Hit], bool]) -> Lesion | None:
+def _known(
+    result: list[Lesion], item: Hit, site: Hit | None, pending: list[Item], agree: Callable[[Hit, Hit], bool], fits: Callable[[Lesion, Hit], int]
+) -> Lesion | None:
     """The lesion of the findings that the impression names again."""
     sizes = [one.long_mm for one in pending if isinstance(one, Measurement)]
-    matching = [lesion for lesion in result if site is None or (own := lesion.first("site")) is None or agree(own, site)]
+    matching = [lesion for lesion in result if (site is None or (own := lesion.first("site")) is None or agree(own, site)) and fits(lesion, item)]
+    matching.sort(key=lambda lesion: -fits(lesion, item))
     if not matching:
         return None
     if sizes:
