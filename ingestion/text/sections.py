@@ -10,7 +10,7 @@ from ingestion.text.lexicons import read_data
 from ingestion.text.normalise import normalise
 
 # Ends of clauses; which of them end a sentence is decided by what stands around them.
-BOUNDARY = re.compile(r"[,。;!?\n.①②③④⑤⑥⑦⑧⑨⑩]|  +|(?<![\d.\-~/×])\d{1,2}[、)](?=\D)")
+BOUNDARY = re.compile(r"[,。;!?\n.①②③④⑤⑥⑦⑧⑨⑩]|  +|(?<![\d.\-~/×(a-z第胸腰颈骶段组肋、])\d{1,2}[、)](?=[^\da-z])")
 
 
 class Section(NamedTuple):

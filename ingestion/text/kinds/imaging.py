@@ -117,6 +117,10 @@ def _tumours(doc: Document, found: list[Place], has_metastasis: bool) -> list[Tu
         clause = doc.clause_at(match.start())
         before = _in(found, clause.start, match.start())
         adjacent = before[-1] if before and before[-1].organs and patterns["histology"].match(norm[before[-1].end : match.start()]) else None
+        if adjacent and len(before) > 1 and before[-2].organs and adjacent.end - adjacent.start <= 2 and adjacent.organs[-1] in before[-2].organs:
+            if patterns["histology"].match(norm[before[-2].end : adjacent.start]):  # 左肺下叶周围型肺癌
+                before.pop()
+                adjacent = before[-1]
         operated = patterns["operated"].search(norm, match.end(), min(clause.end, match.end() + 12)) is not None
         if adjacent and not SUPPOSED.search(norm[clause.start : adjacent.start]):
             chain = _chain(doc, before)
@@ -219,7 +223,7 @@ def _sized_lesion(
             continue
         start, end = doc.sentence_at(size.start)
         before = [place for place in _in(found, start, size.start) if organ in place.organs and not place.is_node]
-        place = next((one for one in before if lesion.search(doc.norm, one.end, min(size.start, one.end + LESION_WITHIN))), None)
+        place = next((one for one in before if lesion.search(doc.norm, one.end, min(size.end + 6, one.end + LESION_WITHIN))), None)
         if place is None or doc.text[place.start : place.end] in spread:
             continue
         if sides and "both" not in sides and doc.side(place.start, place.end) not in {*sides, None}:
