@@ -60,7 +60,7 @@ class BreastReader(Reader):
         self.node_side: Value | None = None
         self.site_side: Value | None = None
         self.item_side: tuple[int, Value] | None = None
-        self.is_background = False
+        self.is_background = self.has_denial = False
 
     def sites(self) -> frozenset[str]:
         return frozenset({BREAST, "accessory_breast", "chest_wall"})
@@ -256,11 +256,26 @@ class BreastReader(Reader):
         if token.concept == "background":
             self.is_background = True
 
+    def on_negation(self, token: Token) -> None:
+        super().on_negation(token)
+        self.has_denial = True
+
     def end_sentence(self) -> None:
-        """Foci that are background enhancement after all are no lesions."""
+        """Foci that are background enhancement after all are no lesions; what stands at a clock position is one, whatever it is called."""
         if self.is_background:
             self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or "bi_rads" in one.values]
-        self.is_background = False
+        if not self.has_denial:
+            for place in self.places:
+                if "clock" in place.slots:
+                    self.lesions.append(self.at_place(place))
+        self.is_background = self.has_denial = False
+
+    def at_place(self, place: Place) -> Lesion:
+        """A lesion of which nothing but the place is known."""
+        side = place.side or self.last_side
+        at = next(iter(place.slots.values()))
+        values = ({"side": side} if side else {}) | place.slots
+        return Lesion(BREAST, self.sentence, self.item, at.start, at.end, side.value if side else None, values)
 
     def sided(self, name: str, token: Token, value: bool = True) -> None:
         """A finding of one or both breasts: `<name>_left`, `_right`, or `<name>` when no side is said."""
@@ -358,8 +373,7 @@ class BreastReader(Reader):
         for place in self.places:
             side = place.side or self.last_side
             if place.slots:
-                values = ({"side": side} if side else {}) | place.slots
-                lesion = Lesion(BREAST, self.sentence, self.item, value.start, value.end, str(side.value) if side else None, values)
+                lesion = self.at_place(place)
                 self.lesions.append(lesion)
                 self.sentence_lesions.append(lesion)
                 self.current = [lesion]
