@@ -76,51 +76,37 @@ def bare_copy(landing: Path, target: Path) -> int:
     import pyarrow.parquet as pq
     from python_calamine import CalamineWorkbook
 
-    def encoding_of(path: Path) -> str:
+    def encoding_of(content: bytes) -> str:
         try:
-            with path.open("rb") as file:
-                file.read(1 << 20).decode("utf-8")
+            content[: 1 << 20].decode("utf-8")
             return "utf-8"
         except UnicodeDecodeError as error:
             return "utf-8" if error.start > (1 << 20) - 4 else "gb18030"
 
-    def csv(source: Any, encoding: str, out: Path) -> int:
-        rows, writer = 0, None
-        options = pc.ReadOptions(encoding=encoding, block_size=16 << 20)
-        with pc.open_csv(
-            source, read_options=options, parse_options=pc.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
-        ) as reader:
-            writer = pq.ParquetWriter(out, reader.schema)
+    def text_csv(content: bytes, out: Path) -> int:
+        options = pc.ReadOptions(encoding=encoding_of(content), block_size=16 << 20)
+        parse = pc.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
+        try:
+            return copied(pc.open_csv(pa.BufferReader(content), read_options=options, parse_options=parse), out)
+        except pa.ArrowInvalid:  # a column that is not what its first block looked like: everything as text
+            names = pc.open_csv(pa.BufferReader(content), read_options=options, parse_options=parse).schema.names
+            texts = pc.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+            return copied(pc.open_csv(pa.BufferReader(content), read_options=options, parse_options=parse, convert_options=texts), out)
+
+    def copied(reader: Any, out: Path) -> int:
+        rows = 0
+        with reader, pq.ParquetWriter(out, reader.schema) as writer:
             for batch in reader:
                 writer.write_batch(batch)
                 rows += batch.num_rows
-            writer.close()
         return rows
-
-    def text_csv(source: Any, encoding: str, out: Path) -> int:
-        try:
-            return csv(source, encoding, out)
-        except pa.ArrowInvalid:  # a column that is not what its first block looked like: everything as text
-            if hasattr(source, "seek"):
-                source.seek(0)
-            names = pc.open_csv(source, read_options=pc.ReadOptions(encoding=encoding)).schema.names
-            if hasattr(source, "seek"):
-                source.seek(0)
-            read = pc.read_csv(
-                source,
-                read_options=pc.ReadOptions(encoding=encoding),
-                parse_options=pc.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip"),
-                convert_options=pc.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-            )
-            pq.write_table(read, out)
-            return read.num_rows
 
     total = 0
     for number, path in enumerate(sorted(p for p in landing.rglob("*") if p.is_file())):
         out = target / f"{number}.parquet"
         match path.suffix:
             case ".csv":
-                total += text_csv(path, encoding_of(path), out)
+                total += text_csv(path.read_bytes(), out)
             case ".jsonl":
                 table = pj.read_json(path)
                 pq.write_table(table, out)
@@ -138,7 +124,7 @@ def bare_copy(landing: Path, target: Path) -> int:
                 with zipfile.ZipFile(path) as archive:
                     for member in archive.namelist():
                         with archive.open(member) as file:
-                            total += text_csv(pa.BufferReader(file.read()), "utf-8", target / f"{number}_{Path(member).name}.parquet")
+                            total += text_csv(file.read(), target / f"{number}_{Path(member).name}.parquet")
     return total
 
 
