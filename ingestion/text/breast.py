@@ -18,6 +18,7 @@ SIDES = {"左": "left", "右": "right", "双": "both", "两": "both"}
 SEVERITY = ("1", "2", "3", "0", "4A", "4", "4B", "4C", "5", "6")
 NODE_SEVERITY = ("not_enlarged", "visible", "enlarged", "suspicious")
 RADS = re.compile("rads?")
+LEGEND = re.compile("0类:?.{2,60}?1类:?.{2,40}?2类")
 BREAST, AXILLA = "breast", "axilla"
 # Reports without a unit give centimetres when the numbers are that small.
 CENTIMETRES_BELOW = 5.0
@@ -40,6 +41,7 @@ class BreastReader(Reader):
     BOOK = "breast"
     HOME = BREAST
     HEADS = frozenset({"head", "echo"})
+    SITES = frozenset({BREAST, "accessory_breast", "chest_wall"})
     KEPT = frozenset({"lesion_type", "echo"})
     ATTRIBUTES: ClassVar[dict[str, str]] = {
         "shape": "shape",
@@ -62,53 +64,49 @@ class BreastReader(Reader):
         self.item_side: tuple[int, Value] | None = None
         self.is_background = self.has_denial = False
 
-    def sites(self) -> frozenset[str]:
-        return frozenset({BREAST, "accessory_breast", "chest_wall"})
-
     # ------------------------------------------------------------------ tokens
 
     def extra_tokens(self) -> list[Token]:
-        norm, patterns = self.norm, self.book.patterns
+        norm, patterns, token = self.norm, self.book.patterns, self.token
         result: list[Token] = []
-        hidden = self._legend()
-        has_rads = False
-        if "rad" in norm:
-            for match in RADS.finditer(norm):
-                start, end = match.span()
-                if patterns["other_system"].search(norm, max(0, start - 7), start):
-                    found = patterns["class"].match(norm, end)
-                    result.append(Token(start, found.end() if found else end, "other_class", ""))
-                    continue
-                has_rads = True
-                found = patterns["class"].match(norm, end)
-                while start > 0 and norm[start - 1] in "bi1l- _":
-                    start -= 1
-                if found:
-                    result.append(Token(start, self._class_end(found.end()), "class", self._classes(found)))
-                else:
-                    result.append(Token(start, end, "rads", ""))
-                sentence_end = min((i for i in (norm.find("。", end), norm.find("\n", end)) if i >= 0), default=len(norm))
-                for sided in patterns["side_class"].finditer(norm, end, sentence_end):
-                    side = SIDES.get(sided["side"][0], "opposite")
-                    result.append(
-                        Token(sided.start(), self._class_end(sided.end()), "side_class", f"{side}|{birads(sided['first'], sided['letter'])}")
-                    )
+        has_rads = "rad" in norm and self._rads(result)
         if "类" in norm:
             for found in patterns["bare_class"].finditer(norm):
                 if has_rads or found["letter"] or norm[max(0, found.start() - 1) : found.start()] in ("(", "虑", ":"):
-                    result.append(Token(*found.span(), "class", self._classes(found)))
+                    result.append(token(*found.span(), "class", self._classes(found)))
         if "点" in norm or "时" in norm:
             for found in patterns["clock"].finditer(norm):
                 first, last = found["first"] or found["listed"], found["last"]
-                result.append(Token(*found.span(), "clock", f"{first}-{last}" if last else first))
-        for found in patterns["number"].finditer(norm):
-            result.append(Token(*found.span(), "number", str(int(number(found["number"]) or 0))))
-        for found in patterns["acr_density"].finditer(norm):
-            result.append(Token(*found.span(), "composition", found["letter"]))
+                result.append(token(*found.span(), "clock", f"{first}-{last}" if last else first))
+        if "枚" in norm or "个" in norm or "颗" in norm:
+            result += [token(*found.span(), "number", str(int(number(found["number"]) or 0))) for found in patterns["number"].finditer(norm)]
+        hidden = self._legend() if norm.count("类") > 2 else []
         if hidden:
             result = [one for one in result if not any(start <= one.start < end for start, end in hidden)]
-            result += [Token(start, end, "legend", "") for start, end in hidden]
+            result += [token(start, end, "legend", "") for start, end in hidden]
         return result
+
+    def _rads(self, result: list[Token]) -> bool:
+        """Add the classes behind BI-RADS, and behind a side after it. False when every RADS is that of another organ."""
+        norm, patterns, token = self.norm, self.book.patterns, self.token
+        has_rads = False
+        for match in RADS.finditer(norm):
+            start, end = match.span()
+            found = patterns["class"].match(norm, end)
+            if patterns["other_system"].search(norm, max(0, start - 7), start):
+                result.append(token(start, found.end() if found else end, "other_class", ""))
+                continue
+            has_rads = True
+            while start > 0 and norm[start - 1] in "bi1l- _":
+                start -= 1
+            if found:
+                result.append(token(start, self._class_end(found.end()), "class", self._classes(found)))
+            sentence_end = min((i for i in (norm.find("。", end), norm.find("\n", end)) if i >= 0), default=len(norm))
+            for sided in patterns["side_class"].finditer(norm, end, sentence_end):
+                side = SIDES.get(sided["side"][0], "opposite")
+                grade = birads(sided["first"], sided["letter"])
+                result.append(token(sided.start(), self._class_end(sided.end()), "side_class", f"{side}|{grade}"))
+        return has_rads
 
     def _class_end(self, end: int) -> int:
         return end + 1 if self.norm[end : end + 1] in ("类", "级", "期") else end
@@ -120,11 +118,9 @@ class BreastReader(Reader):
 
     def _legend(self) -> list[tuple[int, int]]:
         """The printed explanation of the classes, when there is one: from its first class to the end of its line."""
-        if "类" not in self.norm:
-            return []
         found = list(self.book.patterns["legend"].finditer(self.norm))
         if len(found) < 3:
-            plain = re.search(r"0类[:：]?.{2,60}?1类[:：]?.{2,40}?2类", self.norm)
+            plain = LEGEND.search(self.norm)
             return [(plain.start(), self._line_end(plain.end()))] if plain else []
         return [(found[0].start(), self._line_end(found[-1].end()))]
 
@@ -146,7 +142,7 @@ class BreastReader(Reader):
     def on_quadrant(self, token: Token) -> None:
         if self.site != BREAST and "象限" in self.norm[token.start : token.end]:
             self.home()
-        if self.site not in self.sites() and not self.pending:
+        if self.site not in self.SITES and not self.pending:
             return
         written = self.doc.text[token.start : token.end]
         self.slot("quadrant", self.value(token, written))
@@ -156,7 +152,7 @@ class BreastReader(Reader):
         self.slot("region", self.value(token))
 
     def on_clock(self, token: Token) -> None:
-        if self.site not in self.sites() and self.pending:
+        if self.site not in self.SITES and self.pending:
             self.home()
         self.slot("clock", Value(token.concept, token.start, token.end, "breast.clock"))
 
@@ -179,7 +175,7 @@ class BreastReader(Reader):
         self.pending, self.waiting = None, []
         if token.concept == AXILLA:
             self.node_side = side
-        elif token.concept in self.sites():
+        elif token.concept in self.SITES:
             self.places = [Place(side)]
             return
         if self.places and not any(place.slots for place in self.places):
@@ -192,7 +188,7 @@ class BreastReader(Reader):
             if token.concept == "hyperechoic" and not self.negated:
                 self.set("calcification", self.value(token, True))
             return
-        if self.site in self.sites() and not self.negated and not self.places and not self.saw and not self.another:
+        if self.site in self.SITES and not self.negated and not self.places and not self.saw and not self.another:
             last = self.current[-1] if self.current else None
             if last is not None and last in self.sentence_lesions and "echo" not in last.values and not self.joined(token.start) and not self.pending:
                 self.set("echo", self.value(token))
@@ -339,7 +335,7 @@ class BreastReader(Reader):
             self.home()
             self.open_place(self.pending)
             self.pending = None
-        home = self.site in self.sites() or self.site_sentence != self.sentence
+        home = self.site in self.SITES or self.site_sentence != self.sentence
         if self.places and home:
             sides = {str(place.side.value) for place in self.places if place.side}
             bare = not any(place.slots for place in self.places)
@@ -418,7 +414,7 @@ class BreastReader(Reader):
             if len(values) > 1:
                 self.say("axillary_node_short_mm" + suffix, Value(values[1], one.start, one.end, "breast.node_size", "mm"))
             return True
-        return self.site not in self.sites()
+        return self.site not in self.SITES
 
     # ------------------------------------------------------------------ result
 

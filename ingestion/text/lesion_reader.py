@@ -10,14 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
+from ahocorasick_rs import AhoCorasick
+
 from ingestion.text.document import Document, Evidence, Field
-from ingestion.text.lexicons import Lexicon, lexicon
+from ingestion.text.lexicons import Lexicon, automaton, lexicon
 from ingestion.text.measurements import Measurement
 
-# Commas, ends of sentences, numbers of a list. A number counts as one of a list where no number, unit or class can stand.
-BOUNDARY = re.compile(r"[,。;!?\n]|(?:(?<=[。;!\n,: \u4e00-\u9fff])|^)[(]?\d{1,2}(?:、(?=[^\d])|\)(?=[^\d,。;])|\.(?=[^\d]))")
+# Ends of clauses and sentences, and numbers of a list; what a number must not stand behind (2.、BI-RADS3、) is looked at where one is found.
+MARKS = {",": ",", "?": ",", "。": ".", ";": ".", "!": ".", "\n": "."}
+LIST_NUMBER = re.compile(r"\d{1,2}(?:、(?!\d)|\)(?![\d,。;])|\.(?!\d))")
+NO_LIST_BEFORE = frozenset("0123456789.-~/×abcdefghijklmnopqrstuvwxyz")
 DATE = re.compile(r"(20\d\d)[-./年](\d{1,2})(?:[-./月](\d{1,2}))?")
 # A lesion that was taken out is history: 左乳肿物切除术后.
 REMOVED = re.compile(r"[^,。;:!?\n考疑伴见]{0,10}(?:术后|切除|剔除|摘除|旋切)")
@@ -25,7 +30,9 @@ OPINION_AFTER = re.compile(r"(?:或[^,。;?]{1,8})?(?:\?|可能|待排|待除外
 RESPECTIVELY = re.compile(r"(?:分别|依次)[^。;]{0,40}$")
 OPPOSITE = {"left": "right", "right": "left"}
 SIZES = ("long_diameter_mm", "short_diameter_mm", "third_diameter_mm", "mean_diameter_mm", "diameter_comparator")
-ENDS = frozenset({",", ".", "#"})
+TURNS = frozenset({",", ".", "#", "inside", "consider", "largest"})
+STOPS_BEHIND = frozenset({",", ".", "#", "negation", "absent", "present"})
+START = itemgetter(0)
 
 
 class Value(NamedTuple):
@@ -60,13 +67,26 @@ class Lesion:
 
 
 class Token(NamedTuple):
-    """A word with its meaning."""
+    """A word with its meaning and the rule that a value read from it carries."""
 
     start: int
     end: int
     category: str
     concept: str
+    rule: str
     measurement: Measurement | None = None
+
+
+class Plan(NamedTuple):
+    """What a class of readers needs to know about the terms of its lexicon, worked out once: the automaton with the marks added, and per term
+    its category, concept and rule."""
+
+    automaton: AhoCorasick
+    meanings: tuple[tuple[str, str, str, None], ...]
+    handlers: dict[str, Callable[[Any, Token], None]]
+
+
+make = tuple.__new__
 
 
 def previous_spans(norm: str, tokens: list[Token], copied: re.Pattern[str]) -> list[tuple[int, int]]:
@@ -95,6 +115,7 @@ class Reader:
     ATTRIBUTES: ClassVar[dict[str, str]] = {}  # category -> field with the concept as its value
     FLAGS: ClassVar[frozenset[str]] = frozenset()  # categories whose concepts are yes/no fields
     HEADS: ClassVar[frozenset[str]] = frozenset({"head"})
+    SITES: ClassVar[frozenset[str]]  # sites whose lesions are kept
     KEPT: ClassVar[frozenset[str]] = frozenset({"lesion_type"})  # what a further lesion at another place has in common with the first
 
     def __init__(self, doc: Document) -> None:
@@ -115,10 +136,10 @@ class Reader:
 
     def read(self) -> None:
         """Go through the text once."""
-        self.tokens = tokens = self._tokens()
-        self.heads_ahead = self._heads_ahead(tokens)
-        self.negated_behind = self._negated_behind(tokens)
-        handlers = self.handlers()
+        plan = self.plan()
+        self.tokens = tokens = self._tokens(plan)
+        self._look_around(tokens)
+        handlers = plan.handlers
         for self.index, token in enumerate(tokens):
             handler = handlers.get(token[2])
             if handler is not None:
@@ -126,63 +147,82 @@ class Reader:
         self._end_sentence()
 
     @classmethod
-    def handlers(cls) -> dict[str, Callable[[Any, Token], None]]:
-        """Handler per category, worked out once per class."""
-        cached = cls.__dict__.get("_handlers")
-        if cached is None:
-            cached = {name[3:]: getattr(cls, name) for name in dir(cls) if name.startswith("on_")}
-            cached |= dict.fromkeys(cls.ATTRIBUTES, cls.attribute) | dict.fromkeys(cls.FLAGS, cls.flag)
-            cached |= {",": cls.comma, ".": cls.stop, "#": cls.list_number}
-            cls._handlers = cached
-        return cached
+    def plan(cls) -> Plan:
+        """The plan of the class."""
+        plan = cls.__dict__.get("_plan")
+        if plan is None:
+            book = lexicon(cls.BOOK)
+            handlers = {name[3:]: getattr(cls, name) for name in dir(cls) if name.startswith("on_")}
+            handlers |= dict.fromkeys(cls.ATTRIBUTES, cls.attribute) | dict.fromkeys(cls.FLAGS, cls.flag)
+            handlers |= {",": cls.comma, ".": cls.stop, "#": cls.list_number}
+            meanings = [(category, concept, f"{cls.BOOK}.{category}", None) for concept, category in book.entries]
+            meanings += [(category, mark, "", None) for mark, category in MARKS.items()]
+            plan = Plan(automaton((*book.terms, *MARKS)), tuple(meanings), handlers)
+            cls._plan = plan
+        return plan
 
     def extra_tokens(self) -> list[Token]:
         """Tokens of the kind that no lexicon holds (classes, clock positions …)."""
         return []
 
-    def _tokens(self) -> list[Token]:
-        norm, entries = self.norm, self.book.entries
-        tokens = [Token(start, end, entries[index][1], entries[index][0]) for index, start, end in self.book.matches(norm)]
-        for match in BOUNDARY.finditer(norm):
+    def token(self, start: int, end: int, category: str, concept: str) -> Token:
+        """A token that no lexicon holds."""
+        return make(Token, (start, end, category, concept, f"{self.BOOK}.{category}", None))
+
+    def _tokens(self, plan: Plan) -> list[Token]:
+        norm, meanings = self.norm, plan.meanings
+        tokens = [make(Token, (start, end, *meanings[index])) for index, start, end in plan.automaton.find_matches_as_indexes(norm)]
+        extra = self.extra_tokens()
+        for match in LIST_NUMBER.finditer(norm):
             start, end = match.span()
-            char = norm[start]
-            tokens.append(Token(start, end, "#" if end - start > 1 else "," if char in ",?" else ".", char))
-        tokens += [Token(one.start, one.end, "measure", "", one) for one in self.doc.measurements]
-        tokens += self.extra_tokens()
-        tokens.sort(key=lambda token: (token[0], -token[1]))
-        spans = previous_spans(norm, tokens, self.book.patterns["copied"])
-        result, reached = [], 0
+            if start and norm[start - 1] == "(":
+                start -= 1
+            if start == 0 or norm[start - 1] not in NO_LIST_BEFORE:
+                extra.append(make(Token, (start, end, "#", "", "", None)))
+        extra += [make(Token, (one.start, one.end, "measure", "", "", one)) for one in self.doc.measurements]
+        if extra:
+            tokens += extra
+            tokens.sort(key=START)
+        spans = previous_spans(norm, tokens, self.book.patterns["copied"]) if "前" in norm or "次" in norm or "比较" in norm or "既往" in norm else []
+        result: list[Token] = []
+        reached = 0
         for token in tokens:
-            if token[0] >= reached and not any(start <= token[0] < end for start, end in spans):
-                result.append(token)
-                reached = token[1]
+            start = token[0]
+            if start < reached:
+                if start > result[-1][0] or token[1] <= reached:
+                    continue
+                result.pop()  # of two words at one place the longer one
+            if spans and any(first <= start < last for first, last in spans):
+                continue
+            result.append(token)
+            reached = token[1]
         return result
 
-    def _heads_ahead(self, tokens: list[Token]) -> list[bool]:
-        """Per token: does a head follow in its clause, before words that turn to something else?"""
-        result = [False] * len(tokens)
+    def _look_around(self, tokens: list[Token]) -> None:
+        """Per token: does a head follow in its clause, before words that turn to something else (`heads_ahead`)? Which words does a mark behind
+        them negate: 钙化(-), 胸膜牵拉：无, 结节、肿块未见 (`negated_behind`)?"""
+        self.heads_ahead = ahead_of = [False] * len(tokens)
+        self.negated_behind: set[int] = set()
+        heads = self.HEADS
         ahead = False
         for index in range(len(tokens) - 1, -1, -1):
             category = tokens[index][2]
-            result[index] = ahead
-            if category in self.HEADS:
+            ahead_of[index] = ahead
+            if category in heads:
                 ahead = True
-            elif category in ENDS or category in {"inside", "consider", "largest"}:
+            elif category in TURNS:
                 ahead = False
-        return result
+            elif category == "absent" or (category == "negation" and self.closes(tokens[index])):
+                self._negate_before(index)
 
-    def _negated_behind(self, tokens: list[Token]) -> set[int]:
-        """Indexes of words that a mark behind them negates: 钙化(-), 胸膜牵拉：无, 结节、肿块未见."""
-        result = set()
-        for index, token in enumerate(tokens):
-            if token[2] == "absent" or (token[2] == "negation" and self.closes(token)):
-                at = index - 1
-                while at >= 0 and tokens[at][2] not in ENDS and tokens[at][2] not in {"negation", "absent", "present"}:
-                    result.add(at)
-                    if tokens[at - 1][2] != "joint" and tokens[at][2] != "joint":
-                        break
-                    at -= 1
-        return result
+    def _negate_before(self, index: int) -> None:
+        tokens = self.tokens
+        at = index - 1
+        while at >= 0 and tokens[at][2] not in STOPS_BEHIND:
+            self.negated_behind.add(at)
+            if at == 0 or (tokens[at - 1][2] != "joint" and tokens[at][2] != "joint"):
+                break
+            at -= 1
 
     def closes(self, token: Token) -> bool:
         """A negation at the end of its clause looks back: 钙化：无。"""
@@ -207,7 +247,8 @@ class Reader:
 
     def comma(self, token: Token) -> None:
         """End of a clause: negation, opinion and what is part of a lesion end; announced places stay."""
-        self.resolve_places()
+        if self.places:
+            self.resolve_places()
         self.negated = self.opinion = self.inside = self.another = self.saw = self.skip = False
         self.clause_head = False
         self.waiting = []
@@ -228,7 +269,7 @@ class Reader:
 
     def value(self, token: Token, value: Any = None, unit: str | None = None) -> Value:
         """A value with the token's place and rule."""
-        return Value(token.concept if value is None else value, token.start, token.end, f"{self.BOOK}.{token.category}", unit)
+        return make(Value, (token[3] if value is None else value, token[0], token[1], token[4], unit))
 
     def joined(self, start: int) -> bool:
         """Does 及, 和 or 、 stand right before?"""
@@ -354,7 +395,7 @@ class Reader:
         """A word for a lesion: a new one, a closer word for the one just named, or an opinion on it."""
         if self.pending and self.site == self.HOME:
             self.take_pending(token.start, 6)
-        if self.site not in self.sites():
+        if self.site not in self.SITES:
             self.current, self.waiting = [], []
             return
         if self.denied():
@@ -364,7 +405,7 @@ class Reader:
         if self.skip or REMOVED.match(self.norm, token.end):
             self.places, self.waiting = [], []
             return
-        value = Value(concept, token.start, token.end, f"{self.BOOK}.{token.category}")
+        value = self.value(token, concept)
         if not self.places or self.inside:
             last = self.current[-1] if self.current else None
             here = last is not None and last in self.sentence_lesions
@@ -383,10 +424,6 @@ class Reader:
             elif last is not None and last.item == self.item and self.refers(token):
                 return
         self.open_lesions(token, name, value)
-
-    def sites(self) -> frozenset[str]:
-        """Sites whose lesions are kept."""
-        return frozenset({self.HOME})
 
     def absent(self, token: Token, concept: str) -> None:
         """A lesion that the report denies."""
@@ -462,9 +499,10 @@ class Reader:
         if self.heads_ahead[self.index] and not self.clause_head:
             self.waiting.append((name, value))
             return
-        if self.site not in self.sites():
+        if self.site not in self.SITES:
             return
-        self.resolve_places()
+        if self.places:
+            self.resolve_places()
         for lesion in self.current:
             lesion.values.setdefault(name, value)
 
@@ -581,7 +619,7 @@ class Reader:
 
     def say(self, name: str, value: Value) -> None:
         """A field of the report as a whole."""
-        self.report.append(Field(name, value.value, value.unit, Evidence(value.start, value.end, value.rule)))
+        self.report.append(make(Field, (name, value[0], value[4], make(Evidence, value[1:4]), None)))
 
     def fields(self) -> list[Field]:
         """Fields of the report, then of the lesions in order; the mean of two diameters is computed to 0.1 mm, halves up."""
@@ -596,5 +634,5 @@ class Reader:
                 start, end = min(long_.start, (short or long_).start), max(long_.end, (short or long_).end)
                 values["mean_diameter_mm"] = Value(mean, start, end, f"{self.BOOK}.mean_of_{'two' if short else 'one'}", "mm")
             for name, one in values.items():
-                result.append(Field(name, one.value, one.unit, Evidence(one.start, one.end, one.rule), number))
+                result.append(make(Field, (name, one[0], one[4], make(Evidence, one[1:4]), number)))
         return result

@@ -85,6 +85,7 @@ class LungReader(Reader):
     BOOK = "ldct"
     HOME = LUNG
     ATTRIBUTES: ClassVar[dict[str, str]] = {"density": "density", "margin": "margin", "nature": "nature"}
+    SITES = frozenset({LUNG})
     KEPT = frozenset({"lesion_type", "density"})
 
     def __init__(self, doc: Document) -> None:
@@ -102,22 +103,24 @@ class LungReader(Reader):
     # ------------------------------------------------------------------ tokens
 
     def extra_tokens(self) -> list[Token]:
-        norm, patterns = self.norm, self.book.patterns
-        result = [Token(*found.span(), "number", str(int(number(found["number"]) or 0))) for found in patterns["number"].finditer(norm)]
+        norm, patterns, token = self.norm, self.book.patterns, self.token
+        result = []
+        if "枚" in norm or "个" in norm or "颗" in norm or "处" in norm:
+            result = [token(*found.span(), "number", str(int(number(found["number"]) or 0))) for found in patterns["number"].finditer(norm)]
         if "rad" in norm:
             for found in patterns["lung_rads"].finditer(norm):
                 grade = found["digit"] + (found["letter"] or "").upper() * (found["digit"] == "4") + ("S" if found["s"] else "")
                 end = found.end() + (norm[found.end() : found.end() + 1] in ("类", "级"))
-                result.append(Token(found.start(), end, "lung_rads", grade))
-        if "结节" in norm:
-            result += [Token(*found.span(), "numbered", found["number"]) for found in patterns["numbered"].finditer(norm)]
+                result.append(token(found.start(), end, "lung_rads", grade))
+        if "结节" in norm and ":" in norm:
+            result += [token(*found.span(), "numbered", found["number"]) for found in patterns["numbered"].finditer(norm)]
         if "im" in norm or "图像" in norm:
             for found in patterns["image"].finditer(norm):
-                result.append(Token(*found.span(), "image", f"{found['series'] or ''}|{found['image'] or found['alone']}"))
+                result.append(token(*found.span(), "image", f"{found['series'] or ''}|{found['image'] or found['alone']}"))
         if "hu" in norm:
-            result += [Token(*found.span(), "hounsfield", found["hu"]) for found in patterns["hounsfield"].finditer(norm)]
+            result += [token(*found.span(), "hounsfield", found["hu"]) for found in patterns["hounsfield"].finditer(norm)]
         if "s" in norm:
-            result += [Token(*found.span(), "boyden", found["number"]) for found in patterns["bronchopulmonary"].finditer(norm)]
+            result += [token(*found.span(), "boyden", found["number"]) for found in patterns["bronchopulmonary"].finditer(norm)]
         return result
 
     # ------------------------------------------------------------------ places
