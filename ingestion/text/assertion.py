@@ -23,9 +23,6 @@ PRIORITY = {name: rank for rank, name in enumerate(ASSERTIONS)}
 LIST_GLUE = frozenset('、和及与或等的 不适症状其他表现"”')
 NEGATIVE_START = frozenset("无未不否")
 
-Role = tuple[str, str]
-Event = tuple[int, int, tuple[Role, ...]]
-
 
 class Scope(NamedTuple):
     """Part of the text over which a trigger holds."""
@@ -36,29 +33,44 @@ class Scope(NamedTuple):
     trigger: str
 
 
-class Triggers(NamedTuple):
-    """Matcher of triggers; `roles` of each: (direction, assertion); `stops`: words that end a forward scope, by assertion."""
+class Trigger(NamedTuple):
+    """What a trigger does: assertions it gives forward, and backward as (direction, assertion), what it stops, whether it stops backward scopes."""
 
-    matcher: AhoCorasick
-    roles: tuple[tuple[Role, ...], ...]
+    before: tuple[str, ...]
+    after: tuple[tuple[str, str], ...]
+    stops: frozenset[str]
+    is_back_stop: bool
+
+
+Event = tuple[int, int, Trigger]
+Span = tuple[int, int, int]
 
 
 @cache
-def triggers() -> Triggers:
-    """Triggers of lexicons/assertion.yaml."""
+def triggers() -> tuple[AhoCorasick, tuple[Trigger, ...]]:
+    """Matcher of the triggers of lexicons/assertion.yaml, and what each of them does."""
     data = read_data("assertion")
-    roles: dict[str, set[Role]] = {}
+    roles: dict[str, list[tuple[str, str]]] = {}
     for assertion in ASSERTIONS:
         for direction, terms in data[assertion].items():
             for term in terms:
-                roles.setdefault(normalise(term), set()).add((direction, assertion))
+                roles.setdefault(normalise(term), []).append((direction, assertion))
     for assertion, terms in data["stop"].items():
         for term in terms:
-            roles.setdefault(normalise(term), set()).add(("stop", assertion))
+            roles.setdefault(normalise(term), []).append(("stop", assertion))
     for direction in ("pseudo", "back_stop"):
         for term in data[direction]:
-            roles.setdefault(normalise(term), set()).add((direction, ""))
-    return Triggers(automaton(tuple(roles)), tuple(tuple(sorted(value)) for value in roles.values()))
+            roles.setdefault(normalise(term), []).append((direction, ""))
+    result = []
+    for own in roles.values():
+        before = tuple(dict.fromkeys(assertion for direction, assertion in own if direction == "before"))
+        after = tuple(dict.fromkeys(role for role in own if role[0].startswith("after")))
+        # a new trigger ends the scope of every other assertion
+        stops = {assertion for direction, assertion in own if direction == "stop"} | {
+            name for name in ASSERTIONS if any(name != one for one in before)
+        }
+        result.append(Trigger(before, after, frozenset(stops), any(direction == "back_stop" for direction, _ in own)))
+    return automaton(tuple(roles)), tuple(result)
 
 
 @cache
@@ -67,9 +79,9 @@ def doubts_no_symptom() -> frozenset[str]:
     return frozenset(normalise(term) for term in read_data("assertion")["doubts_no_symptom"])
 
 
-def scopes(norm: str, clauses: list[Clause], covered: list[tuple[int, int, int]]) -> dict[int, list[Scope]]:
+def scopes(norm: str, clauses: list[Clause], covered: list[Span]) -> dict[int, list[Scope]]:
     """Scopes by index of their clause; `covered` holds the lexicon's matches (_, start, end), in order."""
-    matcher, roles = triggers()
+    matcher, does = triggers()
     found = matcher.find_matches_as_indexes(norm)
     if not found:
         return {}
@@ -77,49 +89,50 @@ def scopes(norm: str, clauses: list[Clause], covered: list[tuple[int, int, int]]
     at_found = at_covered = 0
     count_found, count_covered = len(found), len(covered)
     carried = ""  # the negation that reached the end of the clause before
-    before: Clause | None = None
+    sentence_before = -1
     for clause in clauses:
-        spans: list[tuple[int, int, int]] = []
-        while at_covered < count_covered and covered[at_covered][1] < clause.end:
-            spans.append(covered[at_covered])
+        index, clause_start, clause_end, sentence, _ = clause
+        first = at_covered
+        while at_covered < count_covered and covered[at_covered][1] < clause_end:
             at_covered += 1
+        spans = covered[first:at_covered]
         events: list[Event] = []
-        at_span = 0
-        while at_found < count_found and found[at_found][1] <= clause.end:
-            index, start, end = found[at_found]
+        at_span, count_spans = 0, len(spans)
+        while at_found < count_found:
+            number, start, end = found[at_found]
+            if start > clause_end:
+                break
             at_found += 1
-            if start < clause.start:
+            if start < clause_start:
                 continue
-            while at_span < len(spans) and spans[at_span][2] <= start:
+            while at_span < count_spans and spans[at_span][2] <= start:
                 at_span += 1
-            if at_span < len(spans):
+            if at_span < count_spans:
                 _, opens, closes = spans[at_span]
                 if opens <= start and closes >= end and closes - opens > end - start:
                     continue
-            events.append((start, end, roles[index]))
-        same_sentence = before is not None and before.sentence == clause.sentence
+            events.append((start, end, does[number]))
         if events:
             own = _scopes_of(norm, clause, events, spans)
             if own:
-                result[clause.index] = own
-            carried = next((s.trigger for s in reversed(own) if s.assertion == "negated" and s.end == clause.end and s.start > clause.start), "")
-        elif carried and spans and same_sentence and _goes_on(norm, clause, spans, clauses):
-            result[clause.index] = [Scope(clause.start, clause.end, "negated", carried)]
+                result[index] = own
+            carried = next((s.trigger for s in reversed(own) if s.assertion == "negated" and s.end == clause_end and s.start > clause_start), "")
+        elif carried and spans and sentence == sentence_before and _goes_on(norm, clause, spans, clauses):
+            result[index] = [Scope(clause_start, clause_end, "negated", carried)]
         else:
             carried = ""
-        before = clause
+        sentence_before = sentence
     return result
 
 
-def _goes_on(norm: str, clause: Clause, spans: list[tuple[int, int, int]], clauses: list[Clause]) -> bool:
+def _goes_on(norm: str, clause: Clause, spans: list[Span], clauses: list[Clause]) -> bool:
     """Whether a clause is nothing but a list, and what follows shows that the negation before it still held."""
     at = clause.start
     for _, start, end in spans:
         if not LIST_GLUE.issuperset(norm[at:start]):
             return False
         at = end
-    rest = norm[at : clause.end]
-    if not LIST_GLUE.issuperset(rest):
+    if not LIST_GLUE.issuperset(norm[at : clause.end]):
         return False
     follower = clauses[clause.index + 1] if clause.index + 1 < len(clauses) else None
     if "等" in norm[clause.start : clause.end] or follower is None or follower.sentence != clause.sentence:
@@ -127,35 +140,31 @@ def _goes_on(norm: str, clause: Clause, spans: list[tuple[int, int, int]], claus
     return norm[follower.start] in NEGATIVE_START
 
 
-def _scopes_of(norm: str, clause: Clause, events: list[Event], spans: list[tuple[int, int, int]]) -> list[Scope]:
+def _scopes_of(norm: str, clause: Clause, events: list[Event], spans: list[Span]) -> list[Scope]:
     result = []
-    for place, (start, end, roles) in enumerate(events):
-        looks_back = _looks_back(start, end, roles, spans) if len(roles) > 1 else None
-        for direction, assertion in roles:
-            if direction == "before" and looks_back is not True:
+    for place, (start, end, trigger) in enumerate(events):
+        before, after, _, _ = trigger
+        if not before and not after:
+            continue
+        looks_back = _looks_back(start, end, after, spans) if before and after else not before
+        if before and not looks_back:
+            for assertion in before:
                 stop = clause.end
-                for other, _, kinds in events[place + 1 :]:
-                    if any((d == "stop" and a == assertion) or (d == "before" and a != assertion) for d, a in kinds):
+                for other, _, later in events[place + 1 :]:
+                    if assertion in later.stops:
                         stop = other
                         break
                 bracket = norm.find(")", end, stop)
                 if bracket >= 0 and norm.find("(", end, bracket) < 0:
                     stop = bracket
-                if norm[end : end + 1] == "“":
+                if norm.startswith("“", end):
                     quoted = norm.find("”", end, stop)
                     stop = quoted if quoted >= 0 else stop
                 if stop > end:
                     result.append(Scope(end, stop, assertion, norm[start:end]))
-            elif direction.startswith("after") and looks_back is not False:
-                begin = clause.start
-                for _, other, kinds in reversed(events[:place]):
-                    if any(d == "back_stop" or (d == "after" and a == assertion) for d, a in kinds):
-                        begin = other
-                        break
-                begin = max(begin, norm.rfind(":", begin, start) + 1)
-                bracket = norm.rfind("(", begin, start)
-                if bracket >= 0 and norm.find(")", bracket, start) < 0:
-                    begin = bracket + 1
+        if after and looks_back:
+            for direction, assertion in after:
+                begin = _backward_start(norm, clause.start, start, assertion, events[:place])
                 if direction == "after_item":
                     begin = max(begin, norm.rfind("、", begin, start) + 1)
                 elif direction == "after_list":
@@ -165,17 +174,26 @@ def _scopes_of(norm: str, clause: Clause, events: list[Event], spans: list[tuple
     return result
 
 
-def _looks_back(start: int, end: int, roles: tuple[Role, ...], spans: list[tuple[int, int, int]]) -> bool | None:
-    """Which way a trigger that stands before or behind is meant to look (结核可能 back, 可能为结核 forward); None for one that knows."""
-    directions = {direction.partition("_")[0] for direction, _ in roles}
-    if not {"before", "after"} <= directions:
-        return None
-    if not any(begin >= end for _, begin, _ in spans):
+def _backward_start(norm: str, clause_start: int, start: int, assertion: str, events: list[Event]) -> int:
+    """How far back a trigger at `start` reaches: to the last stop, trigger of its kind, colon or open bracket."""
+    begin = clause_start
+    for _, other, earlier in reversed(events):
+        if earlier.is_back_stop or ("after", assertion) in earlier.after:
+            begin = other
+            break
+    begin = max(begin, norm.rfind(":", begin, start) + 1)
+    bracket = norm.rfind("(", begin, start)
+    return bracket + 1 if bracket >= 0 and norm.find(")", bracket, start) < 0 else begin
+
+
+def _looks_back(start: int, end: int, after: tuple[tuple[str, str], ...], spans: list[Span]) -> bool:
+    """Which way a trigger that stands before or behind is meant to look: 结核可能 back, 可能为结核 forward."""
+    if not spans or spans[-1][1] < end:
         return True
-    return ("after", "uncertain") in roles and any(close == start for _, _, close in spans)
+    return ("after", "uncertain") in after and any(close == start for _, _, close in spans)
 
 
-def _list_start(norm: str, end: int, spans: list[tuple[int, int, int]]) -> int:
+def _list_start(norm: str, end: int, spans: list[Span]) -> int:
     """Start of the list of terms that ends right before `end`."""
     start = end
     for _, begin, close in reversed(spans):

@@ -130,16 +130,29 @@ class Document:
         """Terms of the lexicon `lexicons/<name>.yaml` in order, longest first, with their assertion."""
         book = lexicon(name)
         matches = self._covered if name == FINDINGS else book.matches(self.norm)
-        entries, text, doubts = book.entries, self.text, context.doubts_no_symptom()
+        entries, text, scopes, doubts = book.entries, self.text, self._scopes, context.doubts_no_symptom()
+        priority = context.PRIORITY
+        clauses = self.clauses
+        last = len(clauses) - 1
+        has_default = any(section.assertion for section in self.sections)
+        at = 0
         result = []
         for index, start, end in matches:
             concept, category = entries[index]
-            assertion, trigger = self.assertion_and_trigger(start, end)
+            while at < last and clauses[at + 1].start <= start:
+                at += 1
+            best, trigger, rank = "affirmed", "", 99
+            for scope in scopes.get(at, ()):
+                if scope[0] <= start < scope[1] and priority[scope[2]] < rank:
+                    _, _, best, trigger = scope
+                    rank = priority[best]
+            if has_default and best in {"affirmed", "historical"}:
+                default = self.section_at(start).assertion
+                if default:
+                    best, trigger = default, ""
             if trigger in doubts and category == "symptom":
-                assertion, trigger = "affirmed", ""
-            result.append(
-                Mention(concept, text[start:end], start, end, category, assertion, f"{name}.{concept}", {"trigger": trigger} if trigger else {})
-            )
+                best, trigger = "affirmed", ""
+            result.append(Mention(concept, text[start:end], start, end, category, best, f"{name}.{concept}", {"trigger": trigger} if trigger else {}))
         return result
 
     @cached_property

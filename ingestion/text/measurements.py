@@ -6,12 +6,15 @@ import re
 from typing import NamedTuple
 
 MM_PER_UNIT = {"mm": 1.0, "㎜": 1.0, "毫米": 1.0, "cm": 10.0, "㎝": 10.0, "厘米": 10.0, "公分": 10.0}
-_NUMBER = r"\d{1,4}(?:\.\d{1,3})?"
+_NUMBER = r"[0-9][0-9]{0,3}(?:\.[0-9]{1,3})?"
 _UNIT = r"(?:mm|cm|㎜|㎝|毫米|厘米|公分)"
+# Begins with a digit and nothing optional, so that the search skips from digit to digit.
 SIZE = re.compile(
-    rf"(?P<comparator>[<>≤≥]|小于|大于|不足|超过)? ?(?<![\d.])(?P<n1>{_NUMBER}) ?(?P<u1>{_UNIT}|m(?= ?×))?"
+    rf"(?P<n1>{_NUMBER}) ?(?P<u1>{_UNIT}|m(?= ?×))?"
     rf"(?:(?P<separator> ?× ?| ?[-~至] ?)(?P<n2>{_NUMBER}) ?(?P<u2>{_UNIT})?(?: ?× ?(?P<n3>{_NUMBER}) ?(?P<u3>{_UNIT})?)?)?"
 )
+COMPARATOR = re.compile("([<>≤≥]|小于|大于|不足|超过) ?$")
+INSIDE_NUMBER = frozenset("0123456789.")
 # What stands right before a number says what it measures.
 CUES = (
     ("distance", re.compile(r"(?:距[^,。;]{0,12}|进镜|插镜|插入|退镜|深约|深度|距离|间距|层厚|层距|厚层|cm处)约?[:：为]? ?$")),
@@ -64,17 +67,21 @@ class Measurement(NamedTuple):
 
 def measurements(text: str, norm: str) -> list[Measurement]:
     """Every length with a unit or with × in the text, in order; the last unit written holds for the numbers before it."""
+    if "m" not in norm and "×" not in norm and "㎝" not in norm and "米" not in norm and "公分" not in norm:
+        return []
     result = []
     for match in SIZE.finditer(norm):
         n1, u1, separator, n2, u2, n3, u3 = match.group("n1", "u1", "separator", "n2", "u2", "n3", "u3")
+        if u1 == "m":  # 2.5m×2.3cm: a letter is missing
+            u1 = None
         unit = u3 or u2 or u1
         is_times = separator is not None and "×" in separator
         if unit is None and not is_times:
             continue
         if separator is not None and not is_times and n3:
             continue
-        if u1 == "m":  # 2.5m×2.3cm: a letter is missing
-            u1 = None
+        if match.start() and norm[match.start() - 1] in INSIDE_NUMBER:
+            continue
         start, end = match.start("n1"), match.end()
         while norm[end - 1] == " ":
             end -= 1
@@ -84,9 +91,12 @@ def measurements(text: str, norm: str) -> list[Measurement]:
         for written, own in ((n1, u1), (n2, u2), (n3, u3)):
             if written:
                 values.append(round(float(written) * MM_PER_UNIT[own or unit or "mm"], 2))
-        before = norm[max(0, match.start() - LOOK_BACK) : start if not match.group("comparator") else match.start()]
+        before = norm[max(0, start - LOOK_BACK) : start]
+        compared = COMPARATOR.search(before)
+        comparator = compared.group(1) if compared else ""
+        if compared:
+            before = before[: compared.start()]
         cue = next((name for name, pattern in CUES if pattern.search(before)), "")
-        comparator = match.group("comparator") or ""
         result.append(
             Measurement(
                 start,

@@ -117,10 +117,9 @@ def _tumours(doc: Document, found: list[Place], has_metastasis: bool) -> list[Tu
         clause = doc.clause_at(match.start())
         before = _in(found, clause.start, match.start())
         adjacent = before[-1] if before and before[-1].organs and patterns["histology"].match(norm[before[-1].end : match.start()]) else None
-        if adjacent and len(before) > 1 and before[-2].organs and adjacent.end - adjacent.start <= 2 and adjacent.organs[-1] in before[-2].organs:
-            if patterns["histology"].match(norm[before[-2].end : adjacent.start]):  # 左肺下叶周围型肺癌
-                before.pop()
-                adjacent = before[-1]
+        if adjacent and len(before) > 1 and _names_organ_again(doc, before[-2], adjacent):
+            before.pop()
+            adjacent = before[-1]
         operated = patterns["operated"].search(norm, match.end(), min(clause.end, match.end() + 12)) is not None
         if adjacent and not SUPPOSED.search(norm[clause.start : adjacent.start]):
             chain = _chain(doc, before)
@@ -143,6 +142,13 @@ def _tumours(doc: Document, found: list[Place], has_metastasis: bool) -> list[Tu
                 known.add(place.organs[-1])
                 result.append(Tumour((place,), place.organs[-1], True))
     return result
+
+
+def _names_organ_again(doc: Document, place: Place, again: Place) -> bool:
+    """Whether `again` only repeats the organ of the place before: 左肺下叶周围型肺癌."""
+    if again.end - again.start > 2 or again.organs[-1] not in place.organs:
+        return False
+    return lexicon("imaging").patterns["histology"].match(doc.norm[place.end : again.start]) is not None
 
 
 def _by_organ(chain: list[Place], operated: bool) -> list[Tumour]:
