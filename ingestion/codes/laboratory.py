@@ -84,6 +84,11 @@ def _units() -> dict[str, str]:
     return {r["printed"]: r["unit"] for r in _rows("seed_unit")}
 
 
+def known_units() -> frozenset[str]:
+    """Units of the programme."""
+    return frozenset(_units().values())
+
+
 @cache
 def _factors() -> dict[tuple[str, str], float]:
     return {(r["item"], r["from_unit"]): float(r["factor"]) for r in _rows("seed_unit_factor")}

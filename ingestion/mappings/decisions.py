@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from pyiceberg.expressions import EqualTo
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo
 
 from infra.settings import Settings
 from ingestion import lake, ops
@@ -38,23 +39,27 @@ class CodeDecision(BaseModel):
 
 def decisions_of(settings: Settings, organisation: str) -> list[CodeDecision]:
     """The decisions on an organisation's codes that stand in the lake, each as last delivered; those of held batches do not count."""
-    table = lake.table(settings, lake.LAKE, FEED, lake.lake_schema(contract(FEED)))
-    if table.current_snapshot() is None:
-        return []
-    rows = table.scan(row_filter=EqualTo("organisation_code", organisation)).to_arrow().to_pylist()
-    order = {r["batch_id"]: r["load_no"] or 0 for r in ops.rows(settings.ops_url, ops.batch_state) if r["status"] != "held"}
-    latest: dict[str, dict] = {}
-    for row in sorted((r for r in rows if r["_batch"] in order), key=lambda r: (r["_delivered_on"], order[r["_batch"]], r["_row"], r["_part"] or 0)):
-        latest[row["record_key"]] = row
     return [
         CodeDecision(
             number=r["decision_no"], feed=r["feed"], field=r["field_name"], local_code=r["local_code"], verdict=r["verdict_code"],
             canonical_code=r["canonical_code"], decided_at=r["decided_at"], valid_from=r["valid_from"], valid_to=r["valid_to"],
             supersedes=r["supersedes"],
         )
-        for _, r in sorted(latest.items())
-        if not r["_deleted"]
+        for r in latest_rows(settings, FEED, EqualTo("organisation_code", organisation))
     ]  # fmt: skip
+
+
+def latest_rows(settings: Settings, feed: str, row_filter: BooleanExpression | None = None) -> list[dict[str, Any]]:
+    """Records of a small feed that stand in the lake, each as last delivered, by their keys; without deleted ones and those of held batches."""
+    table = lake.table(settings, lake.LAKE, feed, lake.lake_schema(contract(feed)))
+    if table.current_snapshot() is None:
+        return []
+    rows = table.scan(row_filter=row_filter or AlwaysTrue()).to_arrow().to_pylist()
+    order = {r["batch_id"]: r["load_no"] or 0 for r in ops.rows(settings.ops_url, ops.batch_state) if r["status"] != "held"}
+    latest: dict[str, dict[str, Any]] = {}
+    for row in sorted((r for r in rows if r["_batch"] in order), key=lambda r: (r["_delivered_on"], order[r["_batch"]], r["_row"], r["_part"] or 0)):
+        latest[row["record_key"]] = row
+    return [r for _, r in sorted(latest.items()) if not r["_deleted"]]
 
 
 def in_force(decisions: Iterable[CodeDecision], on: date) -> dict[tuple[str, str, str], CodeDecision]:
