@@ -17,6 +17,8 @@ SIDES = {"左": "left", "右": "right", "双": "both", "两": "both"}
 # From the least to the most that has to be done about it (ACR atlas: 0 needs recall, 6 is known cancer).
 SEVERITY = ("1", "2", "3", "0", "4A", "4", "4B", "4C", "5", "6")
 NODE_SEVERITY = ("not_enlarged", "visible", "enlarged", "suspicious")
+NO_CLOCK = ("状", "片状")
+CLOCK = re.compile("1[0-2]|[1-9]")
 RADS = re.compile("rads?")
 LEGEND = re.compile("0类:?.{2,60}?1类:?.{2,40}?2类")
 BREAST, AXILLA = "breast", "axilla"
@@ -70,16 +72,18 @@ class BreastReader(Reader):
         norm, patterns, token = self.norm, self.book.patterns, self.token
         result: list[Token] = []
         has_rads = "rad" in norm and self._rads(result)
-        if "类" in norm:
-            for found in patterns["bare_class"].finditer(norm):
-                if has_rads or found["letter"] or norm[max(0, found.start() - 1) : found.start()] in ("(", "虑", ":"):
-                    result.append(token(*found.span(), "class", self._classes(found)))
-        if "点" in norm or "时" in norm:
-            for found in patterns["clock"].finditer(norm):
-                first, last = found["first"] or found["listed"], found["last"]
-                result.append(token(*found.span(), "clock", f"{first}-{last}" if last else first))
-        if "枚" in norm or "个" in norm or "颗" in norm:
-            result += [token(*found.span(), "number", str(int(number(found["number"]) or 0))) for found in patterns["number"].finditer(norm)]
+        for found, at in self.before("类", patterns["bare_class"]):
+            if has_rads or found["letter"] or norm[max(0, found.start() - 1) : found.start()] in ("(", "虑", ":"):
+                result.append(token(found.start(), at + 1, "class", self._classes(found)))
+        for found, at in self.before("点时", patterns["clock"], 18):
+            if norm.startswith(NO_CLOCK, at + 1) or (norm[at] == "时" and not norm.startswith(("位", "方"), at + 1)):
+                continue
+            start = found.start()
+            for one in CLOCK.finditer(found["listed"]):
+                result.append(token(start + one.start(), start + one.end(), "clock", one.group()))
+            first, last = found["first"], found["last"]
+            result.append(token(found.start("first"), at + 1, "clock", f"{first}-{last}" if last else first))
+        result += self.counted("个枚颗")
         hidden = self._legend() if norm.count("类") > 2 else []
         if hidden:
             result = [one for one in result if not any(start <= one.start < end for start, end in hidden)]

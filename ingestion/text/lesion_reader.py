@@ -8,7 +8,7 @@ its categories are the names of the methods `on_<category>` here and in the kind
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
@@ -18,6 +18,7 @@ from ahocorasick_rs import AhoCorasick
 from ingestion.text.document import Document, Evidence, Field
 from ingestion.text.lexicons import Lexicon, automaton, lexicon
 from ingestion.text.measurements import Measurement
+from ingestion.text.normalise import number
 
 # Ends of clauses and sentences, and numbers of a list; what a number must not stand behind (2.、BI-RADS3、) is looked at where one is found.
 MARKS = {",": ",", "?": ",", "。": ".", ";": ".", "!": ".", "\n": "."}
@@ -168,6 +169,24 @@ class Reader:
     def token(self, start: int, end: int, category: str, concept: str) -> Token:
         """A token that no lexicon holds."""
         return make(Token, (start, end, category, concept, f"{self.BOOK}.{category}", None))
+
+    def before(self, chars: str, pattern: re.Pattern[str], width: int = 12) -> Iterator[tuple[re.Match[str], int]]:
+        """Matches of a pattern that ends right before one of the characters, with the offset of the character."""
+        norm = self.norm
+        for char in chars:
+            at = norm.find(char)
+            while at > 0:
+                found = pattern.search(norm, max(0, at - width), at)
+                if found:
+                    yield found, at
+                at = norm.find(char, at + 1)
+
+    def counted(self, chars: str) -> list[Token]:
+        """Numbers of things: 3枚, 两个."""
+        return [
+            self.token(found.start(), at + 1, "number", str(int(number(found["number"]) or 0)))
+            for found, at in self.before(chars, self.book.patterns["number"], 4)
+        ]
 
     def _tokens(self, plan: Plan) -> list[Token]:
         norm, meanings = self.norm, plan.meanings
@@ -624,7 +643,7 @@ class Reader:
     def fields(self) -> list[Field]:
         """Fields of the report, then of the lesions in order; the mean of two diameters is computed to 0.1 mm, halves up."""
         result = list(self.report)
-        for number, lesion in enumerate(self.lesions, start=1):
+        for lesion_no, lesion in enumerate(self.lesions, start=1):
             values = lesion.values
             long_, short = values.get("long_diameter_mm"), values.get("short_diameter_mm")
             if long_ and short and short.value > long_.value:
@@ -634,5 +653,5 @@ class Reader:
                 start, end = min(long_.start, (short or long_).start), max(long_.end, (short or long_).end)
                 values["mean_diameter_mm"] = Value(mean, start, end, f"{self.BOOK}.mean_of_{'two' if short else 'one'}", "mm")
             for name, one in values.items():
-                result.append(make(Field, (name, one[0], one[4], make(Evidence, one[1:4]), number)))
+                result.append(make(Field, (name, one[0], one[4], make(Evidence, one[1:4]), lesion_no)))
         return result

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from ingestion.text.document import Document, Field
 from ingestion.text.lesion_reader import Reader, Token, Value
 from ingestion.text.measurements import Measurement
-from ingestion.text.normalise import number
 
 LUNG = "lung"
 LOBES = {
@@ -104,9 +103,7 @@ class LungReader(Reader):
 
     def extra_tokens(self) -> list[Token]:
         norm, patterns, token = self.norm, self.book.patterns, self.token
-        result = []
-        if "枚" in norm or "个" in norm or "颗" in norm or "处" in norm:
-            result = [token(*found.span(), "number", str(int(number(found["number"]) or 0))) for found in patterns["number"].finditer(norm)]
+        result = self.counted("个枚颗处")
         if "rad" in norm:
             for found in patterns["lung_rads"].finditer(norm):
                 grade = found["digit"] + (found["letter"] or "").upper() * (found["digit"] == "4") + ("S" if found["s"] else "")
@@ -120,7 +117,11 @@ class LungReader(Reader):
         if "hu" in norm:
             result += [token(*found.span(), "hounsfield", found["hu"]) for found in patterns["hounsfield"].finditer(norm)]
         if "s" in norm:
-            result += [token(*found.span(), "boyden", found["number"]) for found in patterns["bronchopulmonary"].finditer(norm)]
+            for found in patterns["bronchopulmonary"].finditer(norm):
+                start = found.start()
+                sided = norm[start - 1 : start] in ("l", "r")
+                if not norm[start - 1 - sided : start - sided].isascii() or start - sided == 0 or norm[start - 1 - sided] in " ,:(":
+                    result.append(token(start - sided, found.end(), "boyden", found["number"]))
         return result
 
     # ------------------------------------------------------------------ places
