@@ -20,6 +20,7 @@ PLACE = frozenset({"site", "distance"})
 WHOLE = frozenset({"colon", "stomach", "liver"})
 INTRODUCED = re.compile(r"见|及|发现|检出|示|另|有|为|呈|[一二两三四五六七八九十\d多数]\s?(?:枚|个|处|粒|颗)|另|探")
 CONCLUDES = re.compile(r"(?:考虑|诊断|符合|疑|倾向|可能|提示|性质)[^,。;]{0,8}$")
+SUPPOSED = re.compile(r"(?:如|若|一旦)(?:有|发现|见|出现|为|仍有)?[^,。;]{0,4}$|建议")
 LOCATED = re.compile(r"(?:位于|在|于|者|[(（:])[^,。;]{0,4}$")
 COUNT = re.compile(
     r"(?<![\d./~-])(\d{1,2}|[一二两三四五六七八九十]{1,3}|数十|数|多|单)(?:余)? ?(?:枚|个|处|粒|颗|发)(?![月层面])"
@@ -189,7 +190,7 @@ def lesions(
             pending = [one for one in pending if isinstance(one, Hit) and one.category in PLACE and one.start < clause.start]
             silenced = clause.index
             continue
-        if assertion in {"advice", "family", "hypothetical"}:
+        if assertion in {"advice", "family", "hypothetical"} or SUPPOSED.search(norm, clause.start, start):
             continue
         if (
             assertion == "historical"

@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 from ingestion.text.document import Document, Field
+from ingestion.text.kinds import pathology
 from ingestion.text.lesions import BIOPSY, Lesion, current_part, lesions, split_lists
 from ingestion.text.lexicons import Lexicon, lexicon
 from ingestion.text.normalise import number
@@ -29,6 +30,7 @@ WORDS = {
 }
 MARKED = {"lesion", "site", "form", "growth", "resection", "biopsy"}
 NOT_REMOVED = re.compile(r"(?:择期|建议|拟|必要时|未行|未予|未|待|评估|可行|如需)[^,。;]{0,8}$")
+NEOPLASIA = re.compile("瘤变|异型增生|腺癌|病理[:为示]|绒毛状|管状腺瘤|锯齿状")
 STALK = re.compile(r"(?<!无)(?<!亚)(?:有蒂|带蒂|长蒂|短蒂|粗蒂|细蒂)")
 COMPLETE = ("1", "2")
 
@@ -52,6 +54,8 @@ def read(doc: Document) -> list[Field]:
     _preparation_of(doc, fields)
     _times(doc, fields)
     _lesions(doc, fields, found, groups)
+    if NEOPLASIA.search(doc.norm):
+        pathology.diagnose(doc, fields)
     return fields.all
 
 
@@ -194,12 +198,12 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
 def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int) -> None:
     norm, data = doc.norm, _book().data
     kinds = [(noun.concept, judged(doc, noun.start, noun.end), noun) for noun in lesion.nouns]
-    worst = next((one for one in kinds if one[0] == "cancer"), None) or next((one for one in kinds if one[0] in data["types"]), None)
+    worst = next((one for name in data["types"] for one in kinds if one[0] == name), None)
     noun = lesion.nouns[0]
     fields.add("lesion", lesion.concept, noun.start, noun.end, lesion=lesion_no)
     if worst:
         fields.add("lesion_type_code", data["types"][worst[0]], worst[2].start, worst[2].end, lesion=lesion_no)
-        doubt = "uncertain" if worst[1] == "uncertain" or norm.startswith(("?", "可能", "待"), worst[2].end) else "affirmed"
+        doubt = "uncertain" if worst[1] == "uncertain" or norm.startswith(("?", "可能", "待", "(待", "(?"), worst[2].end) else "affirmed"
         fields.add("lesion_type_assertion", doubt, worst[2].start, worst[2].end, lesion=lesion_no)
     sites = list(dict.fromkeys(site.concept for site in lesion.attributes.get("site", []) if site.concept in SEGMENTS))
     if sites:

@@ -174,7 +174,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int) -> None:
     concluded = next((one for name in ("cancer", "abscess", "haemangioma", "cyst") for one in lesion.nouns if one.concept == name), None)
     if concluded:
         fields.add("conclusion_code", data["conclusion_code"][concluded.concept], concluded.start, concluded.end, lesion=lesion_no)
-        doubtful = judged(doc, concluded.start, concluded.end) == "uncertain" or norm.startswith(("?", "可能", "待"), concluded.end)
+        doubtful = judged(doc, concluded.start, concluded.end) == "uncertain" or norm.startswith(("?", "可能", "待", "(待", "(?"), concluded.end)
         fields.add("conclusion_assertion", "uncertain" if doubtful else "affirmed", concluded.start, concluded.end, lesion=lesion_no)
     elif echo and echo.concept == "anechoic" and noun is echo:
         pass

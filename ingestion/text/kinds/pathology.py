@@ -14,7 +14,7 @@ from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judge
 NAME = "pathology"
 STOPS = re.compile("[,;。\n]")
 HARD_STOPS = re.compile(r"[。\n]|(?<![\d.])\d{1,2}[.、](?!\d)")
-UNCERTAIN = re.compile(r"不除外|除外|可疑|疑|待排|\?|不能排除|可能")
+UNCERTAIN = re.compile(r"不除外|除外|排除|可疑|疑|待排|\?|不能排除|可能")
 GROSS_SIZE = re.compile(r"(?:肿瘤|肿物|肿块|癌灶|病灶|病变|癌|瘤体|结节|隆起)[^。;\d]{0,16}$|(?:最大径|最大直径|大小)[^。;\d]{0,6}$")
 NOT_TUMOUR_SIZE = re.compile(
     r"(?:距|标本|组织一?块|碎?组织|肠管|胃壁|皮肤|皮瓣|长约?|壁厚|厚约?|脂肪|淋巴结|切缘|子宫|宫颈长|间质深|浸润深度)[^,。;\d]{0,8}$"
@@ -33,6 +33,8 @@ NODE_POSITIVE = re.compile(
 NODE_NEGATIVE = re.compile(r"(?:均)?(?:未见|未查见|无|未发现)[^,。;]{0,8}转移|转移\(-\)|均阴性|\(-\)")
 STAIN_POSITIVE = re.compile(r"阳性|阳|\+|强|过表达|扩增|表达存在|保留|无缺失|未缺失|表达正常")
 STAIN_NEGATIVE = re.compile(r"阴性|阴|\(-|^ ?[:为]? ?-|-\)|(?<!无)(?<!未)缺失|未表达|不表达|丢失|未扩增|无扩增|^ ?[:为]? ?0(?![.\d])")
+CPS = re.compile(r"cps[^\d,;。]{0,8}(\d{1,3})")
+TPS = re.compile(r"tps[^\d,;。]{0,8}(\d{1,3}(?:\.\d)?) ?%")
 PROTEINS = ("mlh1", "msh2", "msh6", "pms2")
 WILD = re.compile(r"野生|未检出|未见|无突变|未突变|阴性|\(-|未发现|^-")
 CHANGED = re.compile(r"突变|l858r|19del|外显子|阳性|\(\+|\+|融合|重排")
@@ -199,6 +201,8 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
             assertion = judged(doc, hit.start, hit.end)
             if assertion in {"negated", "family", "advice", "hypothetical"} and not norm.startswith("未分化", max(0, hit.start - 3)):
                 continue
+            if "建议" in norm[begin : hit.start]:
+                continue
             if assertion == "historical" and "术后" in norm[hit.end : hit.end + 4]:
                 continue
             if hit.category == "benign":
@@ -277,7 +281,7 @@ def _grade(doc: Document, fields: Fields, groups: dict[str, list[Hit]], main: Hi
         if found := patterns["edmondson"].search(norm) if "edmondson" in norm else None:
             fields.add("edmondson_grade", roman(found[1]), found.start(), found.end())
         elif found := patterns["histological_grade"].search(norm):
-            fields.add("histological_grade", ARABIC[found[1] or found[2]], found.start(), found.end())
+            fields.add("histological_grade", ARABIC[found[1] or found[2] or found[3]], found.start(), found.end())
 
 
 def _staging(doc: Document, fields: Fields) -> None:
@@ -413,6 +417,9 @@ def _status(doc: Document, hit: Hit, others: list[Hit]) -> tuple[str | None, int
     norm = doc.norm
     begin, stop = _clause(norm, hit.start, hit.end)
     nearer = min((other.start for other in others if hit.end <= other.start < stop), default=stop)
+    mark = norm.find("、", hit.end, nearer)
+    if mark >= 0 and POLAR.search(norm, hit.end, mark):
+        nearer = mark
     listed = [norm.rfind("、", begin, hit.start), *(other.end for other in others if begin <= other.end <= hit.start)]
     own = stated(norm, hit.start, hit.end, nearer, hit.start)
     if nearer < stop and not re.search(r"[-+阴阳见无]", norm[hit.end : nearer]):
@@ -572,8 +579,10 @@ def _stains(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, l
         elif name == "ki67":
             fields.add("ki67_pct", _percent(said), *span, unit="%")
         elif name == "pd_l1":
-            if match := re.search(r"cps[^\d,;。]{0,8}(\d{1,3})", said):
-                fields.add("pd_l1_cps", int(match[1]), *span)
+            if match := CPS.search(norm, hit.end, hit.end + CHAR_LIMIT):
+                fields.add("pd_l1_cps", int(match[1]), *match.span())
+            if match := TPS.search(norm, hit.end, hit.end + CHAR_LIMIT):
+                fields.add("pd_l1_pct", float(match[1]), *match.span(), unit="%")
             percent = _percent(said)
             fields.add("pd_l1_pct", 0.0 if percent is None and positive is False else percent, *span, unit="%")
         elif name in PROTEINS:

@@ -230,7 +230,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int, organ: s
     if form := lesion.first("form"):
         fields.add("shape_code", form.concept, form.start, form.end, lesion=lesion_no)
     if worst := next((one for one in lesion.nouns if one.concept == "cancer"), None):
-        doubtful = judged(doc, worst.start, worst.end) == "uncertain" or norm.startswith(("?", "可能", "待"), worst.end)
+        doubtful = judged(doc, worst.start, worst.end) == "uncertain" or norm.startswith(("?", "可能", "待", "(待", "(?"), worst.end)
         fields.add("suspected_cancer", True, worst.start, worst.end, lesion=lesion_no)
         fields.add("cancer_assertion", "uncertain" if doubtful else "affirmed", worst.start, worst.end, lesion=lesion_no)
     if pieces := lesion.first("pieces"):
