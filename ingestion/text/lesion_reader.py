@@ -27,6 +27,7 @@ NO_LIST_BEFORE = frozenset("0123456789.-~/×abcdefghijklmnopqrstuvwxyz")
 DATE = re.compile(r"(20\d\d)[-./年](\d{1,2})(?:[-./月](\d{1,2}))?")
 # A lesion that was taken out is history: 左乳肿物切除术后.
 REMOVED = re.compile(r"[^,。;:!?\n考疑伴见]{0,10}(?:术后|切除|剔除|摘除|旋切)")
+OPINION_OPENS = frozenset("?可待不首或")
 OPINION_AFTER = re.compile(r"(?:或[^,。;?]{1,8})?(?:\?|可能|待排|待除外|不除外|首先考虑)")
 RESPECTIVELY = re.compile(r"(?:分别|依次)[^。;]{0,40}$")
 OPPOSITE = {"left": "right", "right": "left"}
@@ -123,6 +124,8 @@ class Reader:
         self.doc = doc
         self.norm = doc.norm
         self.book: Lexicon = lexicon(self.BOOK)
+        self.has_removal = "术后" in doc.norm or "除" in doc.norm or "旋切" in doc.norm
+        self.impression = next((one.start for one in doc.sections if one.name == "impression"), len(doc.norm))
         self.lesions: list[Lesion] = []
         self.report: list[Field] = []
         self.current: list[Lesion] = []
@@ -190,7 +193,7 @@ class Reader:
 
     def _tokens(self, plan: Plan) -> list[Token]:
         norm, meanings = self.norm, plan.meanings
-        tokens = [make(Token, (start, end, *meanings[index])) for index, start, end in plan.automaton.find_matches_as_indexes(norm)]
+        tokens = [make(Token, (start, end) + meanings[index]) for index, start, end in plan.automaton.find_matches_as_indexes(norm)]
         extra = self.extra_tokens()
         for match in LIST_NUMBER.finditer(norm):
             start, end = match.span()
@@ -421,7 +424,7 @@ class Reader:
             self.absent(token, concept)
             self.waiting = []
             return
-        if self.skip or REMOVED.match(self.norm, token.end):
+        if self.skip or (self.has_removal and REMOVED.match(self.norm, token.end)):
             self.places, self.waiting = [], []
             return
         value = self.value(token, concept)
@@ -431,7 +434,7 @@ class Reader:
             if here and token.start - last.end <= 8 and self.clause_head and not self.joined(token.start) and not self.saw and not self.inside:
                 self.closer(name, value)
                 return
-            if self.opinion or OPINION_AFTER.match(self.norm, token.end):
+            if self.opinion or (self.norm[token.end : token.end + 1] in OPINION_OPENS and OPINION_AFTER.match(self.norm, token.end)):
                 if here or (last is not None and last.item == self.item):
                     return
             elif self.inside and last is not None:
@@ -491,13 +494,13 @@ class Reader:
 
     def known(self, lesion: Lesion) -> Lesion | None:
         """The lesion of the findings that the impression names again: same side, no detail against it. None for a new one."""
-        if self.doc.section_at(lesion.start).name != "impression":
+        if lesion.start < self.impression:
             return None
         fits = [
             one
             for one in self.lesions
             if one.site == lesion.site
-            and self.doc.section_at(one.start).name != "impression"
+            and one.start < self.impression
             and (lesion.side is None or one.side == lesion.side)
             and self.agree(one, lesion)
         ]
@@ -587,13 +590,14 @@ class Reader:
         if one is None or self.skip:
             return
         before = self.norm[max(0, one.start - 14) : one.start]
-        if self.aside(token, one, before[before.rfind(",") + 1 :]):
+        before = before[before.rfind(",") + 1 :]
+        if self.aside(token, one, before):
             return
         if one.is_previous:
             self.measured("previous_diameter_mm", one.long_mm, one)
             return
         values = self.millimetres(one)
-        if "平均" in self.norm[max(0, one.start - 7) : one.start]:
+        if "平均" in before[-7:]:
             self.measured("mean_diameter_mm", values[0], one)
             return
         if one.cue == "short_axis" and len(values) == 1:
