@@ -17,7 +17,7 @@ from ingestion.text.normalise import normalise
 from ingestion.text.sections import Clause
 
 # Which of several scopes over one mention counts.
-ASSERTIONS = ("family", "negated", "uncertain", "hypothetical", "advice", "historical")
+ASSERTIONS = ("negated", "family", "uncertain", "hypothetical", "advice", "historical")
 PRIORITY = {name: rank for rank, name in enumerate(ASSERTIONS)}
 # What may stand between the members of a list that goes on after a comma.
 LIST_GLUE = frozenset('、和及与或等的 不适症状其他表现"”')
@@ -65,10 +65,9 @@ def triggers() -> tuple[AhoCorasick, tuple[Trigger, ...]]:
     for own in roles.values():
         before = tuple(dict.fromkeys(assertion for direction, assertion in own if direction == "before"))
         after = tuple(dict.fromkeys(role for role in own if role[0].startswith("after")))
-        # a new trigger ends the scope of every other assertion
-        stops = {assertion for direction, assertion in own if direction == "stop"} | {
-            name for name in ASSERTIONS if any(name != one for one in before)
-        }
+        # a new trigger ends the scope of every other assertion, but who it is said of does not (否认家族肿瘤史)
+        stops = {assertion for direction, assertion in own if direction == "stop"}
+        stops |= {name for name in ASSERTIONS if any(one not in {name, "family"} for one in before)}
         result.append(Trigger(before, after, frozenset(stops), any(direction == "back_stop" for direction, _ in own)))
     return automaton(tuple(roles)), tuple(result)
 

@@ -118,7 +118,7 @@ class Document:
         """Assertion of a span and the trigger that decided it ("" for the section's default or a plain affirmation)."""
         best, trigger, rank = "", "", len(context.PRIORITY)
         for scope in self._scopes.get(self.clause_at(start).index, ()):
-            if scope.start <= start < scope.end and context.PRIORITY[scope.assertion] < rank:
+            if scope.start <= start < scope.end and context.PRIORITY[scope.assertion] <= rank:
                 best, trigger, rank = scope.assertion, scope.trigger, context.PRIORITY[scope.assertion]
         if not best or best == "historical":
             section = self.section_at(start).assertion
@@ -143,7 +143,7 @@ class Document:
                 at += 1
             best, trigger, rank = "affirmed", "", 99
             for scope in scopes.get(at, ()):
-                if scope[0] <= start < scope[1] and priority[scope[2]] < rank:
+                if scope[0] <= start < scope[1] and priority[scope[2]] <= rank:
                     _, _, best, trigger = scope
                     rank = priority[best]
             if has_default and best in {"affirmed", "historical"}:

@@ -1,8 +1,8 @@
 """Lexicons: what clinicians call things, as YAML files in `lexicons/`, matched in one pass (Aho–Corasick, leftmost longest).
 
 A file has `terms`: category → concept → synonyms (the concept itself is a term when it holds a Chinese character or has no synonym); a category may
-also be a list, of mappings and of lists of terms that are each a concept. It may have `patterns`
-(name → regular expression over the normalised text) and whatever else its kind needs under names of its own.
+also be a list, of mappings and of lists of terms that are each a concept. `compose` makes terms of parts of the body and changes. It may have
+`patterns` (name → regular expression over the normalised text) and whatever else its kind needs under names of its own.
 """
 
 from __future__ import annotations
@@ -76,17 +76,31 @@ def _concepts(category: dict[str, list[str] | None] | list[Any]) -> Iterator[tup
             yield from ((term, []) for term in (item if isinstance(item, list) else [item]))
 
 
+def _composed(rules: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Concept, category and term of every part of the body with every change of it."""
+    for rule in rules:
+        for part in rule["parts"]:
+            for change in rule["changes"]:
+                concept = part + rule["changes"][0]
+                yield from ((concept, rule["category"], part + suffix + change) for suffix in ("", *rule["suffix"]))
+
+
 @cache
 def lexicon(name: str) -> Lexicon:
     """The lexicon of a file of `lexicons/`; ValueError names the file and the term when a term stands under two concepts of one category."""
     data = read_data(name)
     owners: dict[str, tuple[str, str]] = {}
+    for concept, category, term in _composed(data.get("compose") or []):
+        owners[normalise(term)] = (concept, category)
+    composed = frozenset(owners)
     for category, concepts in (data.get("terms") or {}).items():
         for concept, synonyms in _concepts(concepts):
             named = [str(concept)] if CHINESE.search(str(concept)) or not synonyms else []
             for term in (*named, *synonyms):
                 folded = normalise(str(term))
-                if owners.setdefault(folded, (str(concept), category)) != (str(concept), category):
+                if folded in composed:
+                    owners[folded] = (str(concept), category)
+                elif owners.setdefault(folded, (str(concept), category)) != (str(concept), category):
                     raise ValueError(f"lexicons/{name}.yaml: {term} stands under {owners[folded][0]} and under {concept}; keep one")
     terms = tuple(owners)
     patterns = {key: re.compile(pattern) for key, pattern in (data.get("patterns") or {}).items()}
