@@ -16,7 +16,7 @@ UV := $(or $(shell command -v uv),.venv-tools/bin/uv)
 unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test extracts lint bench docs returns check-mapping draft-mapping up down status clean
+.PHONY: help run test extracts lint bench docs returns worklist check-mapping draft-mapping up down status clean
 
 help:
 	@echo "make run       extracts in, published tables and validation report out (EXTRACTS=, SCALE=, SEED=, AS_OF=, STRICT=1)"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench     seconds, rows/s and memory per stage beside a bare copy: SCALE=residents"
 	@echo "make docs      data dictionary of forms, fields and codes (Chinese), and documentation of models and columns"
 	@echo "make returns   write the defect return file of every organisation again"
+	@echo "make worklist  write the worklist of texts without a code of every organisation again"
 	@echo "make check-mapping  what a mapping misses, told in Chinese: ORG=organisation [FILE=sample FEED=feed] [OUT=report.md or .html]"
 	@echo "make draft-mapping  a mapping drafted from a table's headers and values: FILE=table [FEED=feed] [ORG=organisation] [OUT=mapping.yml]"
 	@echo "make clean     remove LAKEHOUSE_HOME"
@@ -52,6 +53,9 @@ docs: .venv/.runtime
 
 returns: .venv/.runtime
 	@$(PY) -m ingestion.returns
+
+worklist: .venv/.runtime
+	@$(PY) -m ingestion.codes
 
 check-mapping: .venv/.runtime
 	@$(PY) -m ingestion.mapping_check check --org "$(or $(ORG),$(error ORG=organisation is missing))" \

@@ -155,7 +155,7 @@ def _source(settings: Settings, feed: str) -> str | None:
     return f"iceberg_scan('{table.metadata_location}')" if table.current_snapshot() else None
 
 
-def _all_texts(settings: Settings, organisation: str) -> str | None:
+def all_texts(settings: Settings, organisation: str) -> str | None:
     """Query of every text of the organisation with its batch and records; None where no feed has rows."""
     parts = []
     for f in text_fields():
@@ -166,7 +166,7 @@ def _all_texts(settings: Settings, organisation: str) -> str | None:
 
 def _new_texts(settings: Settings, connection: duckdb.DuckDBPyConnection, organisation: str, batches: list[str]) -> pa.Table:
     """Texts of some batches that are not known, each under the first delivery that has it."""
-    query = _all_texts(settings, organisation)
+    query = all_texts(settings, organisation)
     if query is None:
         return _texts([])
     wanted = ", ".join(f"'{b}'" for b in batches)
@@ -243,7 +243,7 @@ def latest_codes(connection: duckdb.DuckDBPyConnection, table: lake.Table, organ
 
 def _check(settings: Settings, connection: duckdb.DuckDBPyConnection, table: lake.Table, organisation: str, run_id: str) -> None:
     """Leave the quality of the organisation's coded texts as check results, by feed and field."""
-    query = _all_texts(settings, organisation)
+    query = all_texts(settings, organisation)
     if query is None:
         return
     latest_codes(connection, table, organisation)
