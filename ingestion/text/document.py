@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -105,6 +106,16 @@ class Document:
     @cached_property
     def _covered(self) -> list[tuple[int, int, int]]:
         return lexicon(FINDINGS).matches(self.norm)
+
+    def know(self, spans: Iterable[tuple[int, int]]) -> None:
+        """Tell of terms of a kind's own lexicon, before the first assertion: triggers look for them as they do for findings."""
+        taken = sorted([*self._covered, *((-1, start, end) for start, end in spans)], key=lambda span: (span[1], -span[2]))
+        known, reached = [], -1
+        for span in taken:
+            if span[1] >= reached:
+                known.append(span)
+                reached = span[2]
+        self.__dict__["_scopes"] = context.scopes(self.norm, self.clauses, known)
 
     @cached_property
     def _scopes(self) -> dict[int, list[context.Scope]]:

@@ -185,7 +185,7 @@ def lesions(
             continue
         assert isinstance(item, Hit)
         assertion = judged(doc, item.start, item.end)
-        if assertion == "negated":
+        if assertion == "negated" or norm.endswith(("未见", "末见", "未及"), 0, start):
             denied.append(item)
             pending = [one for one in pending if isinstance(one, Hit) and one.category in PLACE and one.start < clause.start]
             silenced = clause.index
@@ -226,7 +226,7 @@ def lesions(
             and norm[start - 2] != "肝"
         ):
             continue
-        if (
+        if not in_impression and (
             current
             and not own_site
             and current.sentence == sentence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ingestion.text.document import Document, Evidence, Field
@@ -34,6 +34,11 @@ def hits(book: Lexicon, norm: str) -> list[Hit]:
         concept, category = entries[index]
         result.append(Hit(category, concept, start, end))
     return result
+
+
+def known(doc: Document, found: Sequence[Hit], categories: frozenset[str]) -> None:
+    """Let assertion triggers look for the hits of these categories."""
+    doc.know((hit.start, hit.end) for hit in found if hit.category in categories)
 
 
 def by_category(found: Iterable[Hit]) -> dict[str, list[Hit]]:

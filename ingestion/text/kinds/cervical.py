@@ -10,9 +10,11 @@ from ingestion.text.kinds import pathology
 from ingestion.text.lesions import BIOPSY, current_part
 from ingestion.text.lexicons import Lexicon, lexicon
 from ingestion.text.normalise import number
-from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, stated
+from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, known, stated
 
 NAME = "cervical"
+# Terms that triggers of assertion look for.
+ASSERTED = frozenset({"cytology", "histology", "organism", "invasion"})
 CYTOLOGY = ("NILM", "ASC-US", "LSIL", "ASC-H", "AGC-NOS", "HSIL", "AGC-FN", "AIS", "SCC", "ADC")
 HISTOLOGY = ("99", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 IMPRESSIONS = {"LSIL": "2", "HSIL": "3", "SCC": "4", "ADC": "4", "2": "2", "3": "3", "4": "3", "6": "4", "7": "4", "8": "4"}
@@ -35,6 +37,7 @@ def read(doc: Document) -> list[Field]:
     norm = doc.norm
     past = current_part(norm)
     found = [hit for hit in hits(_book(), norm) if not past[0] <= hit.start < past[1]]
+    known(doc, found, ASSERTED)
     groups = by_category(found)
     if "hpv" in norm or "瘤病毒" in norm or "hc2" in norm or "高危型" in norm:
         _hpv(doc, fields, past[1])
@@ -125,7 +128,12 @@ def _classes(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
         pathology.diagnose(doc, fields)
         fields.add("histology_code", data["icdo3"].get(code), hit.start, hit.end)
         for glands in groups.get("invasion", ()):
-            fields.add("involves_glands", judged(doc, glands.start, glands.end) != "negated", glands.start, glands.end)
+            fields.add(
+                "involves_glands",
+                judged(doc, glands.start, glands.end) != "negated" and norm[glands.start - 1] not in "未无",
+                glands.start,
+                glands.end,
+            )
     for hit in groups.get("impression", ()):
         if judged(doc, hit.start, hit.end) in SAID and (impression is None or int(hit.concept) > impression[0]):
             impression = (int(hit.concept), hit.concept, hit)

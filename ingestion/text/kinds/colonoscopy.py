@@ -10,9 +10,11 @@ from ingestion.text.kinds import pathology
 from ingestion.text.lesions import BIOPSY, Lesion, current_part, lesions, split_lists
 from ingestion.text.lexicons import Lexicon, lexicon
 from ingestion.text.normalise import number
-from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, roman
+from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, known, roman
 
 NAME = "colonoscopy"
+# Terms that triggers of assertion look for.
+ASSERTED = frozenset({"lesion"})
 ATTRIBUTES = frozenset(
     {"site", "distance", "form", "growth", "resection", "paris", "yamada", "lst", "nice", "jnet", "pit", "circumference", "biopsy", "pieces"}
 )
@@ -49,6 +51,7 @@ def read(doc: Document) -> list[Field]:
     """Fields of the report; each lesion has a number."""
     fields = Fields(NAME)
     found = hits(_book(), doc.norm)
+    known(doc, found, ASSERTED)
     groups = by_category(found)
     _reach(doc, fields)
     _preparation_of(doc, fields)

@@ -8,9 +8,11 @@ from functools import cache
 from ingestion.text.document import Document, Field
 from ingestion.text.lesions import Lesion, current_part, lesions, split_lists
 from ingestion.text.lexicons import Lexicon, lexicon
-from ingestion.text.reading import Fields, Hit, by_category, hits, judged
+from ingestion.text.reading import Fields, Hit, by_category, hits, judged, known
 
 NAME = "liver_ultrasound"
+# Terms that triggers of assertion look for.
+ASSERTED = frozenset({"lesion", "disease"})
 ATTRIBUTES = frozenset({"site", "segment", "growth", "border", "shape", "grid", "posterior", "halo", "flow", "ri"})
 ECHOES = ("anechoic", "hypoechoic", "isoechoic", "hyperechoic", "strong", "mixed")
 # Not the size of a lesion: what stands before the number.
@@ -57,6 +59,7 @@ def read(doc: Document) -> list[Field]:
     norm = doc.norm
     past = current_part(norm)
     found = [hit for hit in hits(_book(), norm) if not past[0] <= hit.start < past[1]]
+    known(doc, found, ASSERTED)
     groups = by_category(found)
     _lesions(doc, fields, found)
     _diseases(doc, fields, groups)
@@ -196,6 +199,8 @@ def _diseases(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> No
         fields.add(concept, state, hit.start, hit.end)
     if "脾" in norm and "splenomegaly" not in told and (match := re.search("脾(?:脏)?(?:不大|未见(?:明显)?(?:肿|增)?大|大小正常)", norm)):
         fields.add("splenomegaly", "absent", *match.span())
+    if "积液" in norm and "ascites" not in told and (match := _book().patterns["free_fluid"].search(norm)):
+        fields.add("ascites", "absent" if re.search("未|无", match[1]) or match[2] else "present", *match.span())
     if "fatty_liver" in told and told["fatty_liver"][0] != "absent":
         hit = told["fatty_liver"][1]
         around = DEGREE.search(norm, hit.end, min(len(norm), hit.end + 8)) or DEGREE.search(norm, max(0, hit.start - 6), hit.start)

@@ -9,9 +9,11 @@ from typing import NamedTuple
 from ingestion.text import gastric_mucosa
 from ingestion.text.document import Document, Field
 from ingestion.text.lexicons import Lexicon, lexicon
-from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, roman, stated
+from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, known, roman, stated
 
 NAME = "pathology"
+# Terms that triggers of assertion look for.
+ASSERTED = frozenset({"histology", "benign", "vessel", "nerve", "stain"})
 STOPS = re.compile("[,;。\n]")
 HARD_STOPS = re.compile(r"[。\n]|(?<![\d.])\d{1,2}[.、](?!\d)")
 UNCERTAIN = re.compile(r"不除外|除外|排除|可疑|疑|待排|\?|不能排除|可能")
@@ -68,6 +70,7 @@ def read(doc: Document) -> list[Field]:
     """Fields of the report; of several specimens each is a lesion, and the report as a whole has the worst diagnosis."""
     fields = Fields(NAME)
     found = hits(_book(), doc.norm)
+    known(doc, found, ASSERTED)
     groups = by_category(found)
     parts = _parts(doc, found, groups)
     _diagnoses(doc, fields, found, groups, parts)

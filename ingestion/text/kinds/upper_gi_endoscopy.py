@@ -12,9 +12,11 @@ from ingestion.text.kinds.colonoscopy import precise
 from ingestion.text.lesions import BIOPSY, Lesion, current_part, lesions, split_lists
 from ingestion.text.lexicons import Lexicon, lexicon
 from ingestion.text.normalise import number
-from ingestion.text.reading import Fields, Hit, by_category, hits, judged, roman, stated
+from ingestion.text.reading import Fields, Hit, by_category, hits, judged, known, roman, stated
 
 NAME = "upper_gi_endoscopy"
+# Terms that triggers of assertion look for.
+ASSERTED = frozenset({"lesion", "gastritis", "disease", "appearance"})
 ATTRIBUTES = frozenset(
     {
         "site",
@@ -51,6 +53,7 @@ def read(doc: Document) -> list[Field]:
     fields = Fields(NAME)
     norm = doc.norm
     found = hits(_book(), norm)
+    known(doc, found, ASSERTED)
     groups = by_category(found)
     _lesions(doc, fields, found, groups)
     _diseases(doc, fields, groups)
