@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from infra.settings import Settings
 from ingestion import duck, lake
-from ingestion.identity import vault
+from ingestion.identity import linking, vault
 
 QUERIES = {
     "identity_map": (
         "select identity_id, person_id, method, change_no, known_on, row_no as place from vault.identity_person where row_no > $last order by row_no"
     ),
     "person_event": (
-        "select event_no, event, person_id, other_person_id, identity_id, reason, known_on, event_no as place from vault.person_event"
+        "select event_no, event, person_id, other_person_id, identity_id, reason, known_on, evidence, recorded_at, event_no as place"
+        " from vault.person_event"
         " where event_no > $last order by event_no"
     ),
 }
@@ -30,6 +31,7 @@ def export(settings: Settings) -> dict[str, int]:
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     added = {}
     with vault.opened(settings, connection):
+        linking.prepare(connection)
         for name, query in QUERIES.items():
             schema = lake.SUPPORT[name]
             target = lake.table(settings, lake.LAKE, name, schema)

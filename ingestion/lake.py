@@ -181,6 +181,8 @@ SUPPORT = {
             ("identity_id", pa.string()),
             ("reason", pa.string()),
             ("known_on", pa.date32()),
+            ("evidence", pa.string()),
+            ("recorded_at", pa.timestamp("us")),
         ]
     ),
 }
