@@ -64,7 +64,11 @@ class BreastReader(Reader):
         self.node_side: Value | None = None
         self.site_side: Value | None = None
         self.item_side: tuple[int, Value] | None = None
-        self.is_background = self.has_denial = False
+        self.is_background = self.is_hyperplasia = self.has_denial = False
+
+    def is_of_the_gland(self, lesion: Lesion) -> bool:
+        """A distortion of a whole breast, nothing else known of it."""
+        return lesion.values.keys() <= {"lesion_type", "side"} and lesion.values["lesion_type"].value == "architectural_distortion"
 
     # ------------------------------------------------------------------ tokens
 
@@ -250,6 +254,7 @@ class BreastReader(Reader):
     def on_not_a_head(self, token: Token) -> None:
         if token.concept == "hyperplasia" and self.site == BREAST and not self.negated and not self.skip:
             self.sided("hyperplasia", token)
+            self.is_hyperplasia = True
             if not self.heads_ahead[self.index] and not self.opinion:
                 self.places = []
 
@@ -264,11 +269,13 @@ class BreastReader(Reader):
         """Foci that are background enhancement after all are no lesions; what stands at a clock position is one, whatever it is called."""
         if self.is_background:
             self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or "bi_rads" in one.values]
+        if self.is_hyperplasia:  # 结构紊乱，呈豹纹样改变 is said of the gland
+            self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or not self.is_of_the_gland(one)]
         if not self.has_denial:
             for place in self.places:
                 if "clock" in place.slots:
                     self.lesions.append(self.at_place(place))
-        self.is_background = self.has_denial = False
+        self.is_background = self.is_hyperplasia = self.has_denial = False
 
     def at_place(self, place: Place) -> Lesion:
         """A lesion of which nothing but the place is known."""

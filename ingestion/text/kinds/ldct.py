@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ingestion.text.document import Document, Field
-from ingestion.text.lesion_reader import Reader, Token, Value
+from ingestion.text.lesion_reader import Lesion, Reader, Token, Value
 from ingestion.text.measurements import Measurement
 
 LUNG = "lung"
@@ -59,6 +59,7 @@ HEADS = {
     "subsolid_nodule": ("nodule", {"density": "subsolid"}),
     "calcified_nodule": ("nodule", {"calcification": True}),
     "hamartoma": ("nodule", {"nature": "benign"}),
+    "cancer": ("mass", {"nature": "probably_malignant"}),
 }
 STATES = {
     ("pleural_cavity", "effusion"): "pleural_effusion",
@@ -210,6 +211,13 @@ class LungReader(Reader):
             for lesion in self.current:
                 for name, value in more.items():
                     lesion.values.setdefault(name, Value(value, token.start, token.end, "ldct.head"))
+
+    def agree(self, earlier: Lesion, later: Lesion) -> bool:
+        """A nodule of the impression may be an opacity or a mass of the findings."""
+        word = later.values.pop("lesion_type")
+        agrees = super().agree(earlier, later)
+        later.values["lesion_type"] = word
+        return agrees
 
     def absent(self, token: Token, concept: str) -> None:
         if self.no_nodule is None and concept in {"nodule", "mass"}:
