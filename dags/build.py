@@ -35,6 +35,10 @@ def build() -> None:
     def export_metadata() -> dict:
         return steps.export_metadata()
 
+    @task
+    def structure_texts() -> dict:
+        return steps.structure_texts()
+
     @task(retries=0)
     def gate_lake() -> dict:
         return steps.gate("lake")
@@ -81,7 +85,7 @@ def build() -> None:
     version = publish(as_of)
     judged = gate_lake()
     chain(judged, check_deliveries(as_of), return_defects(), nodes)
-    chain(as_of, link_identities(), export_metadata(), judged, nodes, dbt_verdict(nodes), gate_features(), gate_marts(), version)
+    chain(as_of, link_identities(), export_metadata(), structure_texts(), judged, nodes, dbt_verdict(nodes), gate_features(), gate_marts(), version)
     version >> EmptyOperator(task_id="published", outlets=[Asset(name="lakehouse_published", uri=PUBLISHED)])
     version >> report()
 

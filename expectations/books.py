@@ -20,6 +20,7 @@ CHECKPOINTS = {
     "features": "特征表关口（全省）",
     "marts": "主题表关口（全省）",
     "delivery": "应交数据（按机构）",
+    "text": "文本结构化（按机构和报告种类）",
     "field_qc": "字段质控（入库前）",
 }
 SEVERITIES = ("critical", "warning", "info")

@@ -21,7 +21,7 @@ from ingestion import duck, ops
 PREFIXES = ("feat_", "mart_", "meta_", "rule_", "research_", "omop_")
 REFRESHED = ("meta_check_result", "meta_batch_ledger")
 KEPT_VERSIONS = 3
-CODE = ("dbt_project", "ingestion/contracts", "expectations/suites")
+CODE = ("dbt_project", "ingestion/contracts", "ingestion/text", "expectations/suites")
 CODE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".py", ".json"}
 NOT_CODE = {"target", "logs", "dbt_packages", "__pycache__"}
 
@@ -43,7 +43,7 @@ class Publication:
 
 
 def code_hash(root: Path = ROOT) -> str:
-    """Hash of everything that decides what the same batches become: models, rules, contracts, suites."""
+    """Hash of everything that decides what the same batches become: models, rules, contracts, text engine, suites."""
     digest = hashlib.sha256()
     for folder in CODE:
         for path in sorted((root / folder).rglob("*")):
@@ -115,9 +115,7 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 def _describe(connection: duckdb.DuckDBPyConnection, kind: str, name: str) -> None:
     """Give a table or view of the copy the comments it has in the build."""
-    comment = connection.execute(
-        f"select comment from duckdb_{kind}s() where database_name = 'build' and {kind}_name = ?", [name]
-    ).fetchone()
+    comment = connection.execute(f"select comment from duckdb_{kind}s() where database_name = 'build' and {kind}_name = ?", [name]).fetchone()
     if comment and comment[0]:
         connection.execute(f"comment on {kind} {_quoted(name)} is {_text(comment[0])}")
     described = connection.execute(
@@ -166,9 +164,7 @@ def copy(settings: Settings, target: Path) -> tuple[int, int]:
     try:
         connection.execute(f"attach {_text(str(build))} as build (read_only)")
         tables = connection.execute("select table_name from duckdb_tables() where database_name = 'build'").fetchall()
-        views = dict(
-            connection.execute("select view_name, sql from duckdb_views() where database_name = 'build' and not internal").fetchall()
-        )
+        views = dict(connection.execute("select view_name, sql from duckdb_views() where database_name = 'build' and not internal").fetchall())
         names, shown = _published(t for (t,) in tables), _published(views)
         if not names:
             raise CopyDiffers(f"{build} holds no table to publish ({', '.join(PREFIXES)})")

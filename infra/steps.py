@@ -193,6 +193,17 @@ def export_metadata() -> dict[str, Any]:
         return done
 
 
+def structure_texts() -> dict[str, int]:
+    """Structure the reports of new batches, or of all where the text engine changed; what was read of which organisation is a check result."""
+    from ingestion import structure
+
+    settings = _settings()
+    with recorded(settings, "structure texts", withhold=True) as outcome:
+        done = structure.structure(settings, run_id())
+        outcome["rows"] = done["reports"]
+        return done
+
+
 def _first_count(done: dict[str, Any]) -> int | None:
     return next((v for v in done.values() if isinstance(v, int)), None)
 

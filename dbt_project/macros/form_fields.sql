@@ -963,3 +963,26 @@
   ]},
 ]) }}
 {% endmacro %}
+
+{% macro text_feeds() %}
+{{ return([
+  {'feed': 'endoscopy_report', 'model': 'stg_hospital__endoscopy_report', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'imaging_report', 'model': 'stg_hospital__imaging_report', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'medical_history', 'model': 'stg_hospital__medical_history', 'day': 'recorded_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'pathology_report', 'model': 'stg_hospital__pathology_report', 'day': 'reported_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'physical_exam', 'model': 'meta_answer__physical_exam', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_breast_mg', 'model': 'meta_answer__screening_breast_mg', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_breast_us', 'model': 'meta_answer__screening_breast_us', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_breast_us_lesion', 'model': 'meta_answer__screening_breast_us_lesion', 'day': '', 'exam': 'meta_answer__screening_breast_us', 'exam_day': 'exam_date'},
+  {'feed': 'screening_cervical_cytology', 'model': 'meta_answer__screening_cervical_cytology', 'day': 'test_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_cervical_histology', 'model': 'meta_answer__screening_cervical_histology', 'day': 'reported_date', 'exam': 'meta_answer__screening_colposcopy', 'exam_day': 'exam_date'},
+  {'feed': 'screening_colonoscopy', 'model': 'meta_answer__screening_colonoscopy', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_colposcopy', 'model': 'meta_answer__screening_colposcopy', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_crc_pathology', 'model': 'meta_answer__screening_crc_pathology', 'day': 'reported_date', 'exam': 'meta_answer__screening_colonoscopy', 'exam_day': 'exam_date'},
+  {'feed': 'screening_ldct', 'model': 'meta_answer__screening_ldct', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_liver', 'model': 'meta_answer__screening_liver', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_ugi_endoscopy', 'model': 'meta_answer__screening_ugi_endoscopy', 'day': 'exam_date', 'exam': '', 'exam_day': ''},
+  {'feed': 'screening_ugi_pathology', 'model': 'meta_answer__screening_ugi_pathology', 'day': 'reported_date', 'exam': 'meta_answer__screening_ugi_endoscopy', 'exam_day': 'exam_date'},
+  {'feed': 'visit', 'model': 'stg_hospital__visit', 'day': 'visit_start_date', 'exam': '', 'exam_day': ''},
+]) }}
+{% endmacro %}

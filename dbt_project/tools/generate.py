@@ -251,6 +251,9 @@ def sources_yml() -> str:
 
 
 SUPPORT = {
+    "text_report": "One row per report: the texts of one record and kind, structured or with the reason why not. 报告文本结构化台账。",
+    "text_field": "Items that the text engine read in reports, with evidence. 报告文本结构化字段。",
+    "text_finding": "Findings that the text engine read in reports, with assertion and evidence. 报告文本识别出的所见。",
     "quarantine": "One row per quarantined row, field and reason; no values. 隔离记录：行、字段、原因，不含取值。",
     "form_answer": "Answers of forms that were not accepted as they stand. 未按原样接受的表单应答。",
     "identity_map": "Every assignment of an identity to a person, appended. 身份到人员的映射及其变更。",
@@ -326,15 +329,37 @@ def measured_fields_macro() -> str:
     return f"{{% macro measured_fields() %}}\n{{{{ return([\n{''.join(text)}]) }}}}\n{{% endmacro %}}\n"
 
 
+# Lesions and specimens of the programme's forms name no person: the examination they belong to, and its day.
+EXAMINATIONS = {
+    "screening_breast_us_lesion": ("meta_answer__screening_breast_us", "exam_date"),
+    "screening_cervical_histology": ("meta_answer__screening_colposcopy", "exam_date"),
+    "screening_crc_pathology": ("meta_answer__screening_colonoscopy", "exam_date"),
+    "screening_ugi_pathology": ("meta_answer__screening_ugi_endoscopy", "exam_date"),
+}
+
+
+def text_feeds_macro() -> str:
+    """Macro with the feeds whose texts are structured: the model that holds their records, the day of a record, and whose examination it is."""
+    text = []
+    for c in contracts().values():
+        if not any(f.report_kinds for f in c.fields):
+            continue
+        day = next((f.name for f in c.lake_fields if f.business_date), "")
+        exam, exam_day = ("", "") if c.subject else EXAMINATIONS[c.feed]
+        model = answer_name(c) if c.is_form else staging_name(c)
+        text.append(f"  {{'feed': '{c.feed}', 'model': '{model}', 'day': '{day}', 'exam': '{exam}', 'exam_day': '{exam_day}'}},\n")
+    return f"{{% macro text_feeds() %}}\n{{{{ return([\n{''.join(text)}]) }}}}\n{{% endmacro %}}\n"
+
+
 def form_fields_macro() -> str:
-    """Macros with the answer fields of every form (meta_form_response) and the fields of forms that are measurements (std_measurement)."""
+    """Macros with fields of every form (meta_form_response), fields that are measurements (std_measurement), and feeds with reports."""
     fields = {c.feed: [{"name": f.name, "comparator": f.comparator} for f in c.lake_fields] for c in forms()}
     rows = [
         f"  '{feed}': [\n" + "".join(f"    {{'name': '{f['name']}', 'comparator': {f['comparator']}}},\n" for f in listed) + "  ],\n"
         for feed, listed in fields.items()
     ]
     names = ", ".join(f"'{c.feed}'" for c in forms() if not c.subject)
-    without = f"\n{{% macro forms_without_person() %}}{{{{ return([{names}]) }}}}{{% endmacro %}}\n\n{measured_fields_macro()}"
+    without = f"\n{{% macro forms_without_person() %}}{{{{ return([{names}]) }}}}{{% endmacro %}}\n\n{measured_fields_macro()}\n{text_feeds_macro()}"
     return f"{{# {WRITTEN_BY} #}}\n{{% macro form_fields() %}}\n{{{{ return({{\n{''.join(rows)}}}) }}}}\n{{% endmacro %}}\n{without}"
 
 

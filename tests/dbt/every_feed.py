@@ -52,7 +52,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "ages": ("55", "49;60", ";58"),
     "age_at_dx": ("55", "49;60", ";58"),
     "rule_id": ("colorectum.highrisk.nhc.2024",),
-    "text": ("未见明显异常。", "右肺上叶见结节，约8mm。"),
+    "text": ("未见明显异常。", "右肺上叶见结节，约8mm。", "左乳外上象限低回声结节，大小约12mm×8mm，BI-RADS 4A类。"),
 }
 # Keys of one record that other feeds point to.
 SHARED = ("screening_no", "visit_no", "activity_no", "session_no", "specimen_no", "organisation_code", "survey_no")

@@ -15,6 +15,7 @@ from infra.dbt_runner import run_dbt
 from infra.settings import Settings, Warehouse, load_settings
 from ingestion.contracts import contracts
 from ingestion.duck import load_extensions
+from ingestion.structure import structure
 from tests.dbt import people
 from tests.dbt.every_feed import AS_OF, deliver_every_feed
 from tests.dbt.lake_fixture import Province
@@ -45,6 +46,7 @@ def every_feed(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     province = Province(settings)
     deliver_every_feed(province)
     people.fill(province)
+    structure(settings, "fixture")
     return settings
 
 

@@ -171,6 +171,10 @@ def export(settings: Settings) -> dict[str, int]:
     return {"quarantine": 1, "form_answer": 2}
 
 
+def structure(settings: Settings, run_id: str) -> dict[str, int]:
+    return {"reports": 4, "structured": 3, "items": 7, "findings": 9}
+
+
 def _module(name: str, **members: Any) -> None:
     made = ModuleType(name)
     made.__dict__.update(members)
@@ -193,6 +197,7 @@ def install() -> None:
 
     identity.link = link
     _module("ingestion.export", export=export)
+    _module("ingestion.structure", structure=structure)
     from ingestion import deliveries, returns
 
     deliveries.check = check_deliveries
