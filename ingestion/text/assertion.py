@@ -2,7 +2,7 @@
 
 Triggers stand in lexicons/assertion.yaml. A trigger before (after) what it asserts has a scope that runs forward (backward) inside its clause, up to
 a stop word. A trigger inside a longer term of a lexicon (无力, 无回声) is none. Beyond its clause reaches only a negated list that goes on after a
-comma (无腹胀、腹痛，恶心，无黑便).
+comma (无腹胀、腹痛，恶心，无黑便); only lists of symptoms do.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def doubts_no_symptom() -> frozenset[str]:
     return frozenset(normalise(term) for term in read_data("assertion")["doubts_no_symptom"])
 
 
-def scopes(norm: str, clauses: list[Clause], covered: list[Span]) -> dict[int, list[Scope]]:
-    """Scopes by index of their clause; `covered` holds the lexicon's matches (_, start, end), in order."""
+def scopes(norm: str, clauses: list[Clause], covered: list[Span], symptoms: frozenset[int]) -> dict[int, list[Scope]]:
+    """Scopes by index of their clause; `covered` holds the lexicon's matches (term, start, end), in order, `symptoms` the terms that are symptoms."""
     matcher, does = triggers()
     found = matcher.find_matches_as_indexes(norm)
     if not found:
@@ -116,7 +116,13 @@ def scopes(norm: str, clauses: list[Clause], covered: list[Span]) -> dict[int, l
             if own:
                 result[index] = own
             carried = next((s.trigger for s in reversed(own) if s.assertion == "negated" and s.end == clause_end and s.start > clause_start), "")
-        elif carried and spans and sentence == sentence_before and _goes_on(norm, clause, spans, clauses):
+        elif (
+            carried
+            and spans
+            and sentence == sentence_before
+            and all(span[0] in symptoms for span in spans)
+            and _goes_on(norm, clause, spans, clauses)
+        ):
             result[index] = [Scope(clause_start, clause_end, "negated", carried)]
         else:
             carried = ""
@@ -124,11 +130,11 @@ def scopes(norm: str, clauses: list[Clause], covered: list[Span]) -> dict[int, l
     return result
 
 
-def _goes_on(norm: str, clause: Clause, spans: list[Span], clauses: list[Clause]) -> bool:
-    """Whether a clause is nothing but a list, and what follows shows that the negation before it still held."""
+def _goes_on(norm: str, clause: Clause, spans: list[Span], clauses: list[Clause], symptoms: frozenset[int]) -> bool:
+    """Whether a clause is nothing but a list of symptoms, and what follows shows that the negation before it still held."""
     at = clause.start
-    for _, start, end in spans:
-        if not LIST_GLUE.issuperset(norm[at:start]):
+    for term, start, end in spans:
+        if term not in symptoms or not LIST_GLUE.issuperset(norm[at:start]):
             return False
         at = end
     if not LIST_GLUE.issuperset(norm[at : clause.end]):

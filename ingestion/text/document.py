@@ -115,11 +115,15 @@ class Document:
             if span[1] >= reached:
                 known.append(span)
                 reached = span[2]
-        self.__dict__["_scopes"] = context.scopes(self.norm, self.clauses, known)
+        self.__dict__["_spans"] = known
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int, int]]:
+        return self._covered
 
     @cached_property
     def _scopes(self) -> dict[int, list[context.Scope]]:
-        return context.scopes(self.norm, self.clauses, self._covered)
+        return context.scopes(self.norm, self.clauses, self._spans, lexicon(FINDINGS).of_category("symptom"))
 
     def assertion(self, start: int, end: int) -> str:
         """Assertion of what stands from `start` to `end`."""

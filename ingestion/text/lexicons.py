@@ -35,6 +35,10 @@ class Lexicon:
     automaton: AhoCorasick | None = field(repr=False)
     latin: frozenset[int] = field(repr=False)  # terms that begin or end with a Latin letter
 
+    def of_category(self, category: str) -> frozenset[int]:
+        """Indexes of the terms of a category."""
+        return _indexes(self.name, category)
+
     def matches(self, norm: str) -> list[tuple[int, int, int]]:
         """Non-overlapping matches in normalised text as (index into `entries`, start, end)."""
         if not self.automaton:
@@ -42,6 +46,11 @@ class Lexicon:
         found = self.automaton.find_matches_as_indexes(norm)
         latin = self.latin
         return [one for one in found if one[0] not in latin or not _inside_word(norm, one[1], one[2])]
+
+
+@cache
+def _indexes(name: str, category: str) -> frozenset[int]:
+    return frozenset(index for index, entry in enumerate(lexicon(name).entries) if entry[1] == category)
 
 
 def automaton(terms: tuple[str, ...]) -> AhoCorasick:
