@@ -21,6 +21,7 @@ IMPRESSIONS = {"LSIL": "2", "HSIL": "3", "SCC": "4", "ADC": "4", "2": "2", "3": 
 SAID = {"affirmed", "uncertain"}
 PRESENT = re.compile(r"阳性|\(\++\)|\++|检出|感染|阳")
 ABSENT = re.compile(r"阴性|\(-+\)|-|未检出|未检测到|未见|阴")
+REPORTED = re.compile("[^,。;]{0,12}[:为示]|(?:组织)?病理|标本|组织")
 STOPS = re.compile(r"[。;\n]")
 IODINE_FULL = re.compile(r"着色均匀|均匀着色|全着色|\(\+|阳性|着色好|着色良好|染\+|着色可")
 IODINE_NEGATIVE = re.compile(r"不着色|不染|\(-|阴性|拒染|着色不均|着色欠|部分着色|淡染|未着色|未染")
@@ -60,21 +61,17 @@ def read(doc: Document) -> list[Field]:
 
 
 def _context(found: list[Hit], norm: str) -> dict[int, str]:
-    """Which test a class is of, by the start of its hit: the test named last before it, a colposcopy's where one is described."""
+    """Which test a class is of, by the start of its hit: the test named last before it; 病理 ends a colposcopy, a sampled biopsy does not."""
     tests = [hit for hit in found if hit.category == "test" and hit.concept in {"tct", "tissue", "colposcopy"}]
-    default = tests[0].concept if tests else ""
-    result, current = {}, default
-    seen = {hit.concept for hit in tests}
+    current = tests[0].concept if tests else ""
+    result = {}
     for hit in found:
-        if hit.category == "test" and hit.concept in {"tct", "tissue", "colposcopy"}:
-            if not (
-                hit.concept == "tissue"
-                and current == "colposcopy"
-                and not re.match("[^,。;]{0,12}[:为示]|(?:组织)?病理|标本|组织", norm[hit.end : hit.end + 14])
-            ):
-                current = hit.concept
-        elif hit.category in {"cytology", "histology"}:
-            result[hit.start] = current if current or not seen else default
+        if hit.category != "test":
+            result[hit.start] = current
+        elif hit.concept == "report":
+            current = current if current == "tct" else "tissue"
+        elif hit.concept in {"tct", "colposcopy"} or hit.concept == "tissue" and (current != "colposcopy" or REPORTED.match(norm, hit.end)):
+            current = hit.concept
     return result
 
 

@@ -496,6 +496,8 @@ def _margins(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> Non
         if nearer < stop and not MARGIN_CLEAR.search(norm, edge.end, nearer) and not MARGIN_INVOLVED.search(norm, edge.end, nearer):
             nearer = stop
         behind = norm[edge.end : nearer]
+        if "距" in norm[max(begin, edge.start - 6) : edge.start]:
+            continue  # how far away, not whether involved
         if re.search("未净|不净|未切净", behind):
             told.append((True, begin, nearer))
         elif MARGIN_CLEAR.search(behind):
