@@ -67,8 +67,9 @@ class BreastReader(Reader):
         self.is_background = self.is_hyperplasia = self.has_denial = False
 
     def is_of_the_gland(self, lesion: Lesion) -> bool:
-        """A distortion of a whole breast, nothing else known of it."""
-        return lesion.values.keys() <= {"lesion_type", "side"} and lesion.values["lesion_type"].value == "architectural_distortion"
+        """腺体结构紊乱, 结构紊乱，呈豹纹样改变: a whole breast, nothing else known of it."""
+        told = self.is_hyperplasia or self.norm[max(0, lesion.start - 2) : lesion.start] == "腺体"
+        return told and lesion.values.keys() <= {"lesion_type", "side"} and lesion.values["lesion_type"].value == "architectural_distortion"
 
     # ------------------------------------------------------------------ tokens
 
@@ -269,8 +270,7 @@ class BreastReader(Reader):
         """Foci that are background enhancement after all are no lesions; what stands at a clock position is one, whatever it is called."""
         if self.is_background:
             self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or "bi_rads" in one.values]
-        if self.is_hyperplasia:  # 结构紊乱，呈豹纹样改变 is said of the gland
-            self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or not self.is_of_the_gland(one)]
+        self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or not self.is_of_the_gland(one)]
         if not self.has_denial:
             for place in self.places:
                 if "clock" in place.slots:

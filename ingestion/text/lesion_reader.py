@@ -402,9 +402,9 @@ class Reader:
                 lesion.values.setdefault("side", place.side)
             lesion.values |= {name: value for name, value in place.slots.items() if name not in lesion.values}
             self.places = []
-        elif lesion.side == "both" and self.largest:
+        elif self.largest:
             at = place.side or next(iter(place.slots.values()))
-            sizes = {name: lesion.values.pop(name) for name in SIZES if name in lesion.values}
+            sizes = {name: lesion.values.pop(name) for name in SIZES if name in lesion.values} if lesion.side == "both" else {}
             self.current = [self.clone(lesion, side, ({"side": place.side} if place.side else {}) | place.slots | sizes, at)]
             self.places = []
 

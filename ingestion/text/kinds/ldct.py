@@ -69,6 +69,8 @@ STATES = {
     ("pericardium", "effusion"): "pericardial_effusion",
     ("coronary", "calcification"): "coronary_calcification",
     ("aorta", "calcification"): "aortic_calcification",
+    ("coronary", "sclerosis"): "coronary_calcification",
+    ("aorta", "sclerosis"): "aortic_calcification",
     ("valve", "calcification"): "valve_calcification",
     ("heart", "enlargement"): "cardiac_enlargement",
     ("heart", "increased"): "cardiac_enlargement",
@@ -98,6 +100,7 @@ class LungReader(Reader):
         self.regions: list[str] = []
         self.no_nodule: Value | None = None
         self.solid_part = False
+        self.site_side: Value | None = None
         self.rads: list[Value] = []
 
     # ------------------------------------------------------------------ tokens
@@ -121,7 +124,7 @@ class LungReader(Reader):
             for found in patterns["bronchopulmonary"].finditer(norm):
                 start = found.start()
                 sided = norm[start - 1 : start] in ("l", "r")
-                if not norm[start - 1 - sided : start - sided].isascii() or start - sided == 0 or norm[start - 1 - sided] in " ,:(":
+                if not norm[start - 1 - sided : start - sided].isascii() or start - sided == 0 or norm[start - 1 - sided] in " ,:;(\n":
                     result.append(token(start - sided, found.end(), "boyden", found["number"]))
         return result
 
@@ -169,6 +172,7 @@ class LungReader(Reader):
 
     def on_site(self, token: Token) -> None:
         joined = self.joined(token.start)
+        self.site_side = self.pending if self.pending and token.start - self.pending.end <= 2 else None
         super().on_site(token)
         if token.concept in NODE_REGIONS:
             self.regions = [*(self.regions if joined else []), NODE_REGIONS[token.concept]]
@@ -198,6 +202,10 @@ class LungReader(Reader):
     def on_head(self, token: Token) -> None:
         if self.site == "thyroid":
             self.finding("thyroid_abnormality", token)
+        if self.site == "hilum" and not self.norm.startswith("淋巴", token.end) and not self.denied():
+            self.home()
+            self.open_place(self.site_side).slots["zone"] = self.value(token, "perihilar")
+            self.regions = []
         if self.norm[token.end : token.end + 1] == ":" and not self.places and self.site == LUNG and not self.denied():
             self.last_side = None
             self.expected = token
@@ -313,7 +321,10 @@ class LungReader(Reader):
         self.note(name, self.value(token, not denied))
         if denied:
             return
-        side = self.pending if self.pending and token.start - self.pending.end <= 6 else self.places[-1].side if self.places else None
+        sides = {place.side.value: place.side for place in self.places if place.side}
+        side = self.pending if self.pending and token.start - self.pending.end <= 6 else next(iter(sides.values()), None)
+        if side and len(sides) > 1:
+            side = side._replace(value="both")
         if side:
             self.details.setdefault(f"{name}_side", side)
         for index in (self.index - 1, self.index + 1):
@@ -369,7 +380,7 @@ class LungReader(Reader):
             if len(self.lesions) > 1:  # 检出结节3个。结节1：… - the announcement is none of the nodules
                 self.lesions.remove(lesion)
                 self.say("nodule_count", lesion.values["count"])
-        nodules = [one for one in self.lesions if one.values["lesion_type"].value in {"nodule", "mass"}]
+        nodules = [one for one in self.lesions if one.values["lesion_type"].value != "opacity" or "long_diameter_mm" in one.values]
         if nodules:
             first = nodules[0]
             self.say("nodule_present", Value(True, first.start, first.end, "ldct.nodule_present"))
