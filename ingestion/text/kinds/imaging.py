@@ -23,6 +23,7 @@ BESIDE = re.compile("支气管|纵隔旁|胸膜下?|旁$|周围$|[内外上下]{
 NODULE_MM = 10
 LIST_OF_SIZES = re.compile(r"^[、,及和]$")
 LESION_WITHIN = 20
+AFTER_SIZE = 6
 INVADED = frozenset({"侵及", "累及", "侵犯", "包绕"})
 ABSENT = frozenset({"negated", "family", "hypothetical", "advice"})
 
@@ -229,7 +230,7 @@ def _sized_lesion(
             continue
         start, end = doc.sentence_at(size.start)
         before = [place for place in _in(found, start, size.start) if organ in place.organs and not place.is_node]
-        place = next((one for one in before if lesion.search(doc.norm, one.end, min(size.end + 6, one.end + LESION_WITHIN))), None)
+        place = next((one for one in before if _holds(doc.norm, one.end, lesion, size.end + AFTER_SIZE)), None)
         if place is None or doc.text[place.start : place.end] in spread:
             continue
         if sides and "both" not in sides and doc.side(place.start, place.end) not in {*sides, None}:
@@ -243,6 +244,12 @@ def _sized_lesion(
                     break
                 best[2].append(other)
     return best and (best[1], best[2])
+
+
+def _holds(norm: str, start: int, lesion: re.Pattern[str], end: int) -> bool:
+    """Whether a place that ends at `start` is followed by a lesion, not by the name of a disease."""
+    match = lesion.search(norm, start, min(end, start + LESION_WITHIN))
+    return match is not None and "癌" not in norm[start : match.start()]
 
 
 def _metastatic_fields(doc: Document, chains: list[list[Place]]) -> list[Field]:
