@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -107,14 +107,14 @@ class Document:
     def _covered(self) -> list[tuple[int, int, int]]:
         return lexicon(FINDINGS).matches(self.norm)
 
-    def know(self, spans: Iterable[tuple[int, int]]) -> None:
+    def know(self, spans: Sequence[tuple[int, int]]) -> None:
         """Tell of terms of a kind's own lexicon, before the first assertion: triggers look for them as they do for findings."""
-        taken = sorted([*self._covered, *((-1, start, end) for start, end in spans)], key=lambda span: (span[1], -span[2]))
+        taken = [(start, -end, index) for index, start, end in self._covered] + [(start, -end, -1) for start, end in spans]
         known, reached = [], -1
-        for span in taken:
-            if span[1] >= reached:
-                known.append(span)
-                reached = span[2]
+        for start, minus_end, index in sorted(taken):
+            if start >= reached:
+                reached = -minus_end
+                known.append((index, start, reached))
         self.__dict__["_spans"] = known
 
     @cached_property
@@ -140,6 +140,23 @@ class Document:
             if section:
                 return section, ""
         return best or "affirmed", trigger
+
+    def assess(self, starts: Sequence[int]) -> list[tuple[int, str]]:
+        """Index of the clause and assertion at each of several offsets in order: quicker than asking one by one."""
+        clauses, scopes, priority = self.clauses, self._scopes, context.PRIORITY
+        has_default = any(section.assertion for section in self.sections)
+        at, last, result = 0, len(clauses) - 1, []
+        for start in starts:
+            while at < last and clauses[at + 1].start <= start:
+                at += 1
+            best, rank = "affirmed", 99
+            for scope in scopes.get(at, ()):
+                if scope.start <= start < scope.end and priority[scope.assertion] <= rank:
+                    best, rank = scope.assertion, priority[scope.assertion]
+            if has_default and best in {"affirmed", "historical"}:
+                best = self.section_at(start).assertion or best
+            result.append((at, best))
+        return result
 
     def mentions(self, name: str) -> list[Mention]:
         """Terms of the lexicon `lexicons/<name>.yaml` in order, longest first, with their assertion."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ingestion.text.document import Document
-from ingestion.text.reading import ARABIC, Fields, judged, roman
+from ingestion.text.reading import ARABIC, Fields, roman
 
 HP = re.compile(
     r"(?:幽门螺旋?杆菌|螺旋杆菌|(?<![a-z])h\.? ?p(?:ylori)?\.?(?![a-z]))(?:[^,。;+\-阴阳未见无\d]{0,14})?(?: ?[:(]{0,2} ?)"
@@ -46,7 +46,7 @@ def read(doc: Document, fields: Fields) -> None:
         _graded(doc, fields, ATROPHY, "atrophy", "1")
     if "化" in norm or "im" in norm:
         _graded(doc, fields, METAPLASIA, "metaplasia", "1")
-        if (match := PYLORIC.search(norm)) and judged(doc, *match.span()) == "affirmed":
+        if (match := PYLORIC.search(norm)) and doc.assertion(*match.span()) == "affirmed":
             fields.add("metaplasia_code", "2", *match.span())
 
 
@@ -77,10 +77,10 @@ def _graded(doc: Document, fields: Fields, pattern: re.Pattern[str], name: str, 
             continue
         behind = GRADED_BEHIND.match(norm[end : end + 12])
         before = GRADED_BEFORE.search(norm[max(0, start - 10) : start])
-        if behind and (behind[2] or behind[5]) or judged(doc, start, end) == "negated":
+        if behind and (behind[2] or behind[5]) or doc.assertion(start, end) == "negated":
             absent = absent or (start, end + (behind.end() if behind else 0))
             continue
-        if judged(doc, start, end) != "affirmed":
+        if doc.assertion(start, end) != "affirmed":
             continue
         word = (behind[1] or behind[4] or behind[3]) if behind and (behind[1] or behind[3]) else before[0].replace("度", "")[-1:] if before else None
         if before and not (behind and (behind[1] or behind[3])):

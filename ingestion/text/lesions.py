@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from ingestion.text.document import Document
 from ingestion.text.measurements import Measurement
 from ingestion.text.normalise import number
-from ingestion.text.reading import Hit, judged
+from ingestion.text.reading import Hit
+from ingestion.text.sections import Clause
 
+UNREAL = frozenset({"advice", "family", "hypothetical"})
 PLACE = frozenset({"site", "distance"})
 # A place that names the organ and may be told more exactly later.
 WHOLE = frozenset({"colon", "stomach", "liver"})
@@ -114,181 +116,213 @@ def lesions(
     part_of  what stands before words for a part of a lesion
     """
     norm = doc.norm
+    items: list[Item] = [hit for hit in found if hit.category == "lesion" or hit.category in attributes]
+    if not any(hit.category == "lesion" for hit in items):
+        return [], []
+    items += extra
+    for one in doc.measurements:
+        if one.cue in {"distance", "thickness"} and not _is_size(norm, one):
+            continue
+        if other_size is None or not other_size.search(norm, max(0, one.start - 16), one.start):
+            items.append(one)
+    items += counts(norm)
+    items.sort(key=_start)
     past = current_part(norm)
-    items: list[tuple[int, Item]] = [(hit.start, hit) for hit in (*found, *extra) if hit.category == "lesion" or hit.category in attributes]
-    sizes = [one for one in doc.measurements if one.cue not in {"distance", "thickness"} or _is_size(norm, one)]
-    items += [(one.start, one) for one in sizes if other_size is None or not other_size.search(norm, max(0, one.start - 16), one.start)]
-    items += [(one[0], one) for one in counts(norm)]
-    items.sort(key=lambda item: item[0])
     if past[1]:
-        items = [item for item in items if not past[0] <= item[0] < past[1]]
-    result: list[Lesion] = []
-    denied: list[Hit] = []
-    pending: list[Item] = []
-    current: Lesion | None = None
-    sentence = -1
-    places: list[Hit] = []
-    silenced = -1
-    for position, (start, item) in enumerate(items):
-        clause = doc.clause_at(start)
-        if clause.sentence != sentence:
-            if (
-                current
-                and current.sentence == sentence
-                or (
-                    current
-                    and pending
-                    and sentence - current.sentence <= 1
-                    and not any(isinstance(one, Hit) and one.category in PLACE for one in pending)
-                )
-            ):
-                _fill(current, pending)
-            if current and current.sentence == sentence - 1 and pending:
-                pass
-            pending, places, sentence = [], [], clause.sentence
-        if clause.index == silenced and not (isinstance(item, Hit) and item.category == "lesion"):
-            continue
-        is_lesion = isinstance(item, Hit) and item.category == "lesion"
-        if not is_lesion:
-            is_place = isinstance(item, Hit) and item.category in PLACE
-            if is_place and isinstance(item, Hit):
-                if judged(doc, item.start, item.end) == "negated":
-                    continue
-                before = norm[max(clause.start, start - 8) : start]
-                if (
-                    current
-                    and current.sentence == sentence
-                    and current.end > clause.start
-                    and (LOCATED.search(before) and not current.first(item.category))
-                ):
-                    current.take([item])
-                    continue
-                if current and current.sentence == sentence and "位于" in before and (not (own := current.first("site")) or own.concept in WHOLE):
-                    current.attributes[item.category] = [item]
-                    continue
-                places.append(item)
-                pending.append(item)
+        items = [item for item in items if not past[0] <= _start(item) < past[1]]
+    walk = _Walk(doc, items, agree, fits, part_of)
+    walk.run()
+    return walk.lesions, walk.denied
+
+
+def _start(item: Item) -> int:
+    """Where an item stands."""
+    return item[2] if isinstance(item, Hit) else item[0]
+
+
+class _Walk:
+    """The walk through a report's words in order: the lesions so far, the one being told of, and what waits for the next one."""
+
+    def __init__(
+        self,
+        doc: Document,
+        items: list[Item],
+        agree: Callable[[Hit, Hit], bool],
+        fits: Callable[[Lesion, Hit], int],
+        part_of: re.Pattern[str] | None,
+    ) -> None:
+        self.norm, self.items, self.agree, self.fits, self.part_of = doc.norm, items, agree, fits, part_of
+        self.clauses = doc.clauses
+        parts = doc.sections
+        self.impressions = [(one.start, one.end) for one in parts if one.name == "impression"] if len(parts) > 1 else []
+        self.lesions: list[Lesion] = []
+        self.denied: list[Hit] = []
+        self.current: Lesion | None = None
+        self.sentence = -1
+        self.places: list[Hit] = []  # waiting for a lesion
+        self.waiting: list[Item] = []  # other attributes waiting
+        self.last_site: Hit | None = None  # of the sentence
+
+    def run(self) -> None:
+        """Read all items."""
+        clauses, at, last, silenced = self.clauses, 0, len(self.clauses) - 1, -1
+        for position, item in enumerate(self.items):
+            is_hit = isinstance(item, Hit)
+            start = item[2] if is_hit else item[0]
+            while at < last and clauses[at + 1].start <= start:
+                at += 1
+            clause = clauses[at]
+            if clause.sentence != self.sentence:
+                self._next_sentence(clause.sentence)
+            if is_hit and item.category == "lesion":
+                if self._is_denied(item):
+                    self.denied.append(item)
+                    self.places = [one for one in self.places if one.start < clause.start]
+                    self.waiting = []
+                    silenced = at
+                else:
+                    self._noun(item, clause)
+            elif at == silenced:
                 continue
-            if isinstance(item, Measurement) and item.is_previous:
-                continue
-            follows = _noun_follows(items, position, clause.end, doc)
-            noun_before = current is not None and current.sentence == sentence and current.end > clause.start
-            if (
-                current
-                and current.sentence == sentence
-                and (noun_before or not follows)
-                and not any(isinstance(one, Hit) and one.category == "site" for one in pending)
-            ):
-                current.take([item])
-            else:
-                pending.append(item)
-            continue
-        assert isinstance(item, Hit)
-        assertion = judged(doc, item.start, item.end)
-        if assertion == "negated" or norm.endswith(("未见", "末见", "未及"), 0, start):
-            denied.append(item)
-            pending = [one for one in pending if isinstance(one, Hit) and one.category in PLACE and one.start < clause.start]
-            silenced = clause.index
-            continue
-        if assertion in {"advice", "family", "hypothetical"} or SUPPOSED.search(norm, clause.start, start):
-            continue
-        if (
-            assertion == "historical"
-            or OPERATED.match(norm, item.end)
-            or (OPERATED.search(norm, item.end, min(item.end + 8, clause.end)) is not None)
-        ):
-            if item.concept == "cancer" or current is None:
-                continue
-            if any(isinstance(one, Hit) and one.category == "site" for one in pending) and not _same(result, pending, agree):
-                continue
-            current.nouns.append(item)
-            continue
-        in_impression = doc.section_at(start).name == "impression" if len(doc.sections) > 1 else False
-        pending = _nearest(pending, doc)
-        own_site = next((one for one in reversed(pending) if isinstance(one, Hit) and one.category == "site"), None)
-        if (
-            current
-            and current.sentence == sentence
-            and start - current.end <= 3
-            and not any(isinstance(one, Hit) and one.category in PLACE for one in pending)
-        ):
-            current.take(pending)
+            elif is_hit and item.category in PLACE:
+                self._place(item, clause)
+            elif is_hit or not isinstance(item, Measurement) or not item.is_previous:
+                self._attribute(item, clause, position)
+        if self.current and self.current.sentence == self.sentence:
+            self._fill(self.current)
+
+    def _is_denied(self, noun: Hit) -> bool:
+        return noun.assertion == "negated" or self.norm.endswith(("未见", "末见", "未及"), 0, noun.start)
+
+    def _next_sentence(self, number: int) -> None:
+        current = self.current
+        if current and (current.sentence == self.sentence or not self.places and self.sentence - current.sentence <= 1):
+            self._fill(current)
+        self.places, self.waiting, self.last_site, self.sentence = [], [], None, number
+
+    def _place(self, item: Hit, clause: Clause) -> None:
+        if item.assertion == "negated":
+            return
+        current = self.current
+        if current and current.sentence == self.sentence:
+            before = self.norm[max(clause.start, item.start - 8) : item.start]
+            own = current.first(item.category)
+            if current.end > clause.start and own is None and LOCATED.search(before):
+                current.take((item,))
+                return
+            if "位于" in before and ((site := current.first("site")) is None or site.concept in WHOLE):
+                current.attributes[item.category] = [item]
+                return
+        self.places.append(item)
+        if item.category == "site":
+            self.last_site = item
+
+    def _attribute(self, item: Item, clause: Clause, position: int) -> None:
+        current = self.current
+        is_here = current is not None and current.sentence == self.sentence and not self._site()
+        if current and is_here and (current.end > clause.start or not self._noun_follows(position, clause.end)):
+            current.take((item,))
+        else:
+            self.waiting.append(item)
+
+    def _noun_follows(self, position: int, end: int) -> bool:
+        """Whether a lesion is named later in the clause, which the attribute then describes."""
+        for item in self.items[position + 1 : position + 24]:
+            if _start(item) >= end:
+                return False
+            if isinstance(item, Hit) and item.category == "lesion":
+                return item.assertion != "negated"
+        return False
+
+    def _site(self) -> Hit | None:
+        return next((one for one in reversed(self.places) if one.category == "site"), None)
+
+    def _noun(self, item: Hit, clause: Clause) -> None:
+        norm, start, current = self.norm, item.start, self.current
+        if item.assertion in UNREAL or SUPPOSED.search(norm, clause.start, start):
+            return
+        if item.assertion == "historical" or OPERATED.search(norm, item.end, min(item.end + 8, clause.end)):
+            site = self._site()
+            if item.concept != "cancer" and current and (site is None or self._has(site)):
+                current.nouns.append(item)
+            return
+        is_here = current is not None and current.sentence == self.sentence
+        self._drop_replaced()
+        if current and is_here and start - current.end <= 3 and not self.places:
+            current.take(self.waiting)
             current.nouns.append(item)
             current.end = item.end
-            pending = []
-            continue
-        known = None
-        if (
-            part_of
-            and current
-            and current.sentence == sentence
-            and part_of.search(norm, max(clause.start, start - 8), start)
-            and norm[start - 2] != "肝"
-        ):
-            continue
-        if not in_impression and (
-            current
-            and not own_site
-            and current.sentence == sentence
-            and CONCLUDES.search(norm, max(clause.start, start - 10), start)
-            or current
-            and not own_site
-            and not pending
-            and clause.sentence - current.sentence == 1
-            and CONCLUDES.search(norm, clause.start, start)
-        ):
-            known = current
-        elif in_impression and result:
-            known = _known(result, item, own_site, pending, agree, fits)
-        elif (
-            current
-            and current.sentence == sentence
-            and not pending
-            and not INTRODUCED.search(norm, max(clause.start, current.end), start)
-            or current
-            and not pending
-            and not INTRODUCED.search(norm, clause.start, start)
-            and clause.sentence - current.sentence <= 1
-            or (
-                current
-                and current.sentence == sentence
-                and own_site
-                and not current.sizes
-                and (place := current.first("site"))
-                and place.concept == own_site.concept
-            )
-        ):
-            known = current
-        if known is not None:
-            _fill(known, [one for one in pending if not (isinstance(one, Hit) and one.category in PLACE and known.first(one.category))])
-            known.nouns.append(item)
-            current = known
-            current.sentence = sentence
-            current.end = max(current.end, item.end) if not in_impression else item.end
-            pending = []
-            continue
-        lesion = Lesion(item.start, item.end, item.concept, assertion, sentence, [item])
-        lesion.take(pending)
-        if places and not lesion.first("site"):
-            site = next((one for one in reversed(places) if one.category == "site"), None)
-            if site:
-                lesion.take([site])
-        result.append(lesion)
-        current, pending = lesion, []
-    if current and pending and current.sentence == sentence:
-        _fill(current, pending)
-    return result, denied
+            self.waiting = []
+            return
+        if self.part_of and is_here and self.part_of.search(norm, max(clause.start, start - 8), start) and norm[start - 2] != "肝":
+            return
+        in_impression = any(begin <= start < end for begin, end in self.impressions)
+        if in_impression and self.lesions:
+            known = self._named_again(item)
+        else:
+            known = current if current and self._goes_on(current, item, clause, is_here) else None
+        if known is None:
+            known = Lesion(start, item.end, item.concept, item.assertion, self.sentence)
+            known.take(self.places)
+            known.take(self.waiting)
+            if not known.first("site") and self.last_site:
+                known.take((self.last_site,))
+            self.lesions.append(known)
+        else:
+            self._fill(known)
+            known.sentence = self.sentence
+            known.end = item.end if in_impression else max(known.end, item.end)
+        known.nouns.append(item)
+        self.current, self.places, self.waiting = known, [], []
 
+    def _goes_on(self, current: Lesion, item: Hit, clause: Clause, is_here: bool) -> bool:
+        """Whether a lesion word goes on about the current lesion: as a conclusion about it, or without being introduced."""
+        norm, site, is_next = self.norm, self._site(), clause.sentence - current.sentence
+        bare = not self.places and not self.waiting
+        if site is None:
+            if is_here and CONCLUDES.search(norm, max(clause.start, item.start - 10), item.start):
+                return True
+            if bare and is_next == 1 and CONCLUDES.search(norm, clause.start, item.start):
+                return True
+        if bare and is_next <= 1:
+            return not INTRODUCED.search(norm, max(clause.start, current.end) if is_here else clause.start, item.start)
+        return bool(is_here and site and not current.sizes and (place := current.first("site")) and place.concept == site.concept)
 
-def _nearest(pending: list[Item], doc: Document) -> list[Item]:
-    """Pending attributes without the places that others after them replace: of an earlier clause, of a heading, or only near by."""
-    sites = [one for one in pending if isinstance(one, Hit) and one.category == "site"]
-    if len(sites) < 2:
-        return pending
-    last, norm = doc.clause_at(sites[-1].start).start, doc.norm
-    kept = [one for one in sites if one.start >= last and not norm.startswith(("]", ":"), one.end) and norm[one.start - 1 : one.start] != "近"]
-    kept = kept or sites[-1:]
-    return [one for one in pending if not (isinstance(one, Hit) and one.category == "site") or one in kept]
+    def _has(self, site: Hit) -> bool:
+        return any((own := lesion.first("site")) and self.agree(own, site) for lesion in self.lesions)
+
+    def _named_again(self, item: Hit) -> Lesion | None:
+        """The lesion of the findings that the impression names again."""
+        site = self._site()
+        sizes = [one.long_mm for one in self.waiting if isinstance(one, Measurement)]
+        matching = [one for one in self.lesions if site is None or (own := one.first("site")) is None or self.agree(own, site)]
+        matching = sorted((one for one in matching if self.fits(one, item)), key=lambda one: -self.fits(one, item))
+        if sizes:
+            return next((one for one in matching if not one.sizes or any(abs(size.long_mm - sizes[0]) < 0.6 for size in one.sizes)), None)
+        unsaid = [one for one in matching if not any(noun.start > one.start + 200 for noun in one.nouns)]
+        return next(iter(unsaid or matching), None)
+
+    def _drop_replaced(self) -> None:
+        """Forget waiting places that others after them replace: of an earlier clause, of a heading, or only near by."""
+        sites = [one for one in self.places if one.category == "site"]
+        if len(sites) < 2:
+            return
+        norm, last = self.norm, self.clauses[sites[-1].clause].start
+        kept = [
+            one for one in sites if one.start >= last and norm[one.end : one.end + 1] not in ("]", ":") and norm[one.start - 1 : one.start] != "近"
+        ]
+        kept = kept or sites[-1:]
+        self.places = [one for one in self.places if one.category != "site" or one in kept]
+
+    def _fill(self, lesion: Lesion) -> None:
+        """Give a lesion of what waits what it has not yet."""
+        for place in self.places:
+            if not lesion.first(place.category):
+                lesion.take((place,))
+        for item in self.waiting:
+            if not (isinstance(item, Measurement) and lesion.sizes):
+                lesion.take((item,))
+        self.places, self.waiting = [], []
 
 
 def _is_size(norm: str, one: Measurement) -> bool:
@@ -296,47 +330,6 @@ def _is_size(norm: str, one: Measurement) -> bool:
     before = norm[max(0, one.start - 24) : one.start]
     at = before.rfind("距")
     return one.cue == "distance" and at >= 0 and UNIT.search(before, at) is not None and "至" not in before[-2:]
-
-
-def _noun_follows(items: list[tuple[int, Item]], position: int, end: int, doc: Document) -> bool:
-    """Whether a lesion is named later in the clause, which the attribute then describes."""
-    for start, item in items[position + 1 :]:
-        if start >= end:
-            return False
-        if isinstance(item, Hit) and item.category == "lesion":
-            return judged(doc, item.start, item.end) != "negated"
-    return False
-
-
-def _same(result: list[Lesion], pending: list[Item], agree: Callable[[Hit, Hit], bool]) -> bool:
-    site = next((one for one in reversed(pending) if isinstance(one, Hit) and one.category == "site"), None)
-    return site is None or any((own := lesion.first("site")) and agree(own, site) for lesion in result)
-
-
-def _known(
-    result: list[Lesion], item: Hit, site: Hit | None, pending: list[Item], agree: Callable[[Hit, Hit], bool], fits: Callable[[Lesion, Hit], int]
-) -> Lesion | None:
-    """The lesion of the findings that the impression names again."""
-    sizes = [one.long_mm for one in pending if isinstance(one, Measurement)]
-    matching = [lesion for lesion in result if (site is None or (own := lesion.first("site")) is None or agree(own, site)) and fits(lesion, item)]
-    matching.sort(key=lambda lesion: -fits(lesion, item))
-    if not matching:
-        return None
-    if sizes:
-        same_size = [lesion for lesion in matching if not lesion.sizes or any(abs(one.long_mm - sizes[0]) < 0.6 for one in lesion.sizes)]
-        return same_size[0] if same_size else None
-    unsaid = [lesion for lesion in matching if not any(noun.start > lesion.start + 200 for noun in lesion.nouns)]
-    return (unsaid or matching)[0]
-
-
-def _fill(lesion: Lesion, pending: Sequence[Item]) -> None:
-    """Take what the lesion has not yet."""
-    for item in pending:
-        if isinstance(item, Hit) and item.category in PLACE and lesion.first(item.category):
-            continue
-        if isinstance(item, Measurement) and lesion.sizes:
-            continue
-        lesion.take([item])
 
 
 def split_lists(lesion: Lesion, norm: str) -> list[Lesion]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ingestion.text.document import Document, Evidence, Field
@@ -14,31 +14,47 @@ ROMAN = {"ⅰ": "I", "ⅱ": "II", "ⅲ": "III", "ⅳ": "IV", "1": "I", "2": "II"
 ARABIC = {"ⅰ": 1, "ⅱ": 2, "ⅲ": 3, "ⅳ": 4, "i": 1, "ii": 2, "iii": 3, "iv": 4, "1": 1, "2": 2, "3": 3, "4": 4}
 
 
+Found = tuple[str, str, int, int]
+"""What a pattern found: category, concept, start, end."""
+
+
 class Hit(NamedTuple):
-    """A term of a lexicon in the text."""
+    """A term of a lexicon, or what a pattern found, in the text: its assertion and the index of its clause."""
 
     category: str
     concept: str
     start: int
     end: int
+    assertion: str = "affirmed"
+    clause: int = 0
 
 
-def hits(book: Lexicon, norm: str) -> list[Hit]:
-    """Terms of a lexicon in order; a Latin term inside a longer Latin word (er in cancer) is none."""
-    entries, result = book.entries, []
+def hits(doc: Document, book: Lexicon, asserted: frozenset[str] = frozenset()) -> list[Hit]:
+    """Terms of a lexicon in order, with their assertion; triggers look for terms of the categories `asserted` as they do for findings.
+
+    A Latin term inside a longer Latin word (er in cancer) is none.
+    """
+    norm, entries, length, result = doc.norm, book.entries, len(doc.norm), []
     for index, start, end in book.matches(norm):
-        if start and "a" <= norm[start] <= "z" and "a" <= norm[start - 1] <= "z":
+        if norm[start] < "\x80" and start and "a" <= norm[start] <= "z" and "a" <= norm[start - 1] <= "z":
             continue
-        if end < len(norm) and "a" <= norm[end - 1] <= "z" and "a" <= norm[end] <= "z":
+        if norm[end - 1] < "\x80" and end < length and "a" <= norm[end - 1] <= "z" and "a" <= norm[end] <= "z":
             continue
-        concept, category = entries[index]
-        result.append(Hit(category, concept, start, end))
-    return result
+        result.append((index, start, end))
+    if asserted:
+        doc.know([(start, end) for index, start, end in result if entries[index][1] in asserted])
+    said = doc.assess([start for _, start, _ in result])
+    return [
+        Hit(entries[index][1], entries[index][0], start, end, assertion, clause)
+        for (index, start, end), (clause, assertion) in zip(result, said, strict=True)
+    ]
 
 
-def known(doc: Document, found: Sequence[Hit], categories: frozenset[str]) -> None:
-    """Let assertion triggers look for the hits of these categories."""
-    doc.know((hit.start, hit.end) for hit in found if hit.category in categories)
+def placed(doc: Document, values: list[Found]) -> list[Hit]:
+    """What patterns found, as hits in order."""
+    values.sort(key=lambda value: value[2])
+    said = doc.assess([value[2] for value in values])
+    return [Hit(*value, assertion, clause) for value, (clause, assertion) in zip(values, said, strict=True)]
 
 
 def by_category(found: Iterable[Hit]) -> dict[str, list[Hit]]:
@@ -73,14 +89,6 @@ class Fields:
 def roman(written: str) -> str:
     """A stage or grade in Roman letters (Ⅲ, iii, 3 → III)."""
     return "".join(ROMAN.get(char, char.upper()) for char in written)
-
-
-def judged(doc: Document, start: int, end: int) -> str:
-    """Assertion of a span in a report of one examination: a plain 有 makes nothing historical."""
-    assertion, trigger = doc.assertion_and_trigger(start, end)
-    if assertion == "historical" and trigger == "有":
-        return "affirmed"
-    return assertion
 
 
 NEGATIVE = re.compile(

@@ -10,7 +10,7 @@ from ingestion.text.kinds import pathology
 from ingestion.text.lesions import BIOPSY, current_part
 from ingestion.text.lexicons import Lexicon, lexicon
 from ingestion.text.normalise import number
-from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, known, stated
+from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, stated
 
 NAME = "cervical"
 # Terms that triggers of assertion look for.
@@ -37,8 +37,7 @@ def read(doc: Document) -> list[Field]:
     fields = Fields(NAME)
     norm = doc.norm
     past = current_part(norm)
-    found = [hit for hit in hits(_book(), norm) if not past[0] <= hit.start < past[1]]
-    known(doc, found, ASSERTED)
+    found = [hit for hit in hits(doc, _book(), ASSERTED) if not past[0] <= hit.start < past[1]]
     groups = by_category(found)
     if "hpv" in norm or "瘤病毒" in norm or "hc2" in norm or "高危型" in norm:
         _hpv(doc, fields, past[1])
@@ -49,7 +48,7 @@ def read(doc: Document) -> list[Field]:
             if category == "adequacy" and is_colposcopy and "标本" not in norm[hit.start : hit.end]:
                 continue
             fields.add(name, hit.concept, hit.start, hit.end)
-    organisms = [hit for hit in groups.get("organism", ()) if judged(doc, hit.start, hit.end) == "affirmed"]
+    organisms = [hit for hit in groups.get("organism", ()) if hit.assertion == "affirmed"]
     if organisms:
         codes = ";".join(sorted({hit.concept for hit in organisms}))
         fields.add("organism_codes", codes, organisms[0].start, organisms[-1].end)
@@ -85,7 +84,7 @@ def _classes(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
     for hit in found:
         if hit.category not in {"cytology", "histology"}:
             continue
-        state = judged(doc, hit.start, hit.end)
+        state = hit.assertion
         if (
             hit.concept in {"NILM", "ASC-H", "AGC-FN"}
             and state in {"negated", "historical"}
@@ -127,12 +126,12 @@ def _classes(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
         for glands in groups.get("invasion", ()):
             fields.add(
                 "involves_glands",
-                judged(doc, glands.start, glands.end) != "negated" and norm[glands.start - 1] not in "未无",
+                glands.assertion != "negated" and norm[glands.start - 1] not in "未无",
                 glands.start,
                 glands.end,
             )
     for hit in groups.get("impression", ()):
-        if judged(doc, hit.start, hit.end) in SAID and (impression is None or int(hit.concept) > impression[0]):
+        if hit.assertion in SAID and (impression is None or int(hit.concept) > impression[0]):
             impression = (int(hit.concept), hit.concept, hit)
     if impression:
         fields.add("impression_code", impression[1], impression[2].start, impression[2].end)
@@ -188,7 +187,7 @@ def _hpv(doc: Document, fields: Fields, past: int) -> None:
     words = [match for match in patterns["hpv_word"].finditer(norm, past) if "低危" not in norm[max(0, match.start() - 4) : match.end()]]
     for wanted, code in ((True, "2"), (False, "1")):
         for match in words:
-            if bool(re.match(r"阳|\(\+|\+|检出", match[1])) == wanted and judged(doc, match.start(), match.start() + 2) not in {
+            if bool(re.match(r"阳|\(\+|\+|检出", match[1])) == wanted and doc.assertion(match.start(), match.start() + 2) not in {
                 "advice",
                 "historical",
             }:
@@ -279,12 +278,12 @@ def _colposcopy(doc: Document, fields: Fields, past: int) -> None:
     if match := BIOPSY.search(norm, past):
         fields.add("biopsy_taken", True, *match.span())
         fields.add("biopsy_count", int(number(match[1]) or 0), *match.span(), unit="count")
-    elif (match := re.search("多点活检|取活检|活检|取检|话检", norm[past:])) and judged(doc, past + match.start(), past + match.end()) not in {
+    elif (match := re.search("多点活检|取活检|活检|取检|话检", norm[past:])) and doc.assertion(past + match.start(), past + match.end()) not in {
         "advice",
         "negated",
     }:
         fields.add("biopsy_taken", True, past + match.start(), past + match.end())
-    if (match := patterns["curettage"].search(norm, past)) and judged(doc, *match.span()) not in {"advice", "negated"}:
+    if (match := patterns["curettage"].search(norm, past)) and doc.assertion(*match.span()) not in {"advice", "negated"}:
         fields.add("curettage_done", True, *match.span())
     if not fields.has("impression_code"):
         closing = doc.sections[-1] if len(doc.sections) > 1 else None

@@ -10,7 +10,7 @@ from ingestion.text.kinds import pathology
 from ingestion.text.lesions import BIOPSY, Lesion, current_part, lesions, split_lists
 from ingestion.text.lexicons import Lexicon, lexicon
 from ingestion.text.normalise import number
-from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, known, roman
+from ingestion.text.reading import ARABIC, Fields, Found, Hit, by_category, hits, placed, roman
 
 NAME = "colonoscopy"
 # Terms that triggers of assertion look for.
@@ -50,8 +50,7 @@ def _preparation() -> list[tuple[str, re.Pattern[str]]]:
 def read(doc: Document) -> list[Field]:
     """Fields of the report; each lesion has a number."""
     fields = Fields(NAME)
-    found = hits(_book(), doc.norm)
-    known(doc, found, ASSERTED)
+    found = hits(doc, _book(), ASSERTED)
     groups = by_category(found)
     _reach(doc, fields)
     _preparation_of(doc, fields)
@@ -114,7 +113,7 @@ def _times(doc: Document, fields: Fields) -> None:
             fields.add("duration_minutes", float(match[1]), *match.span(), unit="min")
 
 
-def precise(norm: str, patterns: dict[str, re.Pattern[str]], names: tuple[str, ...], words: dict[str, tuple[str, ...]]) -> list[Hit]:
+def precise(norm: str, patterns: dict[str, re.Pattern[str]], names: tuple[str, ...], words: dict[str, tuple[str, ...]]) -> list[Found]:
     """Attributes told by a pattern, as hits whose concept is the value."""
     result = []
     for name in names:
@@ -126,7 +125,7 @@ def precise(norm: str, patterns: dict[str, re.Pattern[str]], names: tuple[str, .
         for match in patterns[name].finditer(norm):
             value = _value(name, match)
             if value is not None:
-                result.append(Hit(name, value, match.start(), match.end()))
+                result.append((name, value, match.start(), match.end()))
     return result
 
 
@@ -159,10 +158,10 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
     norm = doc.norm
     extra = precise(norm, _book().patterns, PRECISE, WORDS)
     if "块" in norm or "枚" in norm or "活检" in norm or "取" in norm:
-        extra += [Hit("pieces", str(int(number(match[1]) or 0)), match.start(), match.end()) for match in BIOPSY.finditer(norm)]
+        extra += [("pieces", str(int(number(match[1]) or 0)), match.start(), match.end()) for match in BIOPSY.finditer(norm)]
     reach = fields.all[0].evidence if fields.has("depth_code") else None
     used = [hit for hit in found if hit.category != "site" or not (reach and reach.start <= hit.start < reach.end)]
-    read_lesions, denied = lesions(doc, used, extra, agree=_agree, attributes=ATTRIBUTES)
+    read_lesions, denied = lesions(doc, used, placed(doc, extra), agree=_agree, attributes=ATTRIBUTES)
     told = [part for lesion in read_lesions for part in split_lists(lesion, norm)]
     real = [lesion for lesion in told if lesion.concept != "flat" or lesion.sizes or lesion.first("site") or lesion.first("lst")]
     counted, largest = 0, None
@@ -200,7 +199,7 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
 
 def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int) -> None:
     norm, data = doc.norm, _book().data
-    kinds = [(noun.concept, judged(doc, noun.start, noun.end), noun) for noun in lesion.nouns]
+    kinds = [(noun.concept, noun.assertion, noun) for noun in lesion.nouns]
     worst = next((one for name in data["types"] for one in kinds if one[0] == name), None)
     noun = lesion.nouns[0]
     fields.add("lesion", lesion.concept, noun.start, noun.end, lesion=lesion_no)
@@ -252,13 +251,13 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int) -> None:
     if noun_of_lst := next((one for one in lesion.nouns if one.concept == "lst"), None):
         fields.add("lst_type", "LST", noun_of_lst.start, noun_of_lst.end, lesion=lesion_no)
     for hit in lesion.attributes.get("resection", ()):
-        if judged(doc, hit.start, hit.end) in {"advice", "negated", "hypothetical"} or NOT_REMOVED.search(norm, max(0, hit.start - 12), hit.start):
+        if hit.assertion in {"advice", "negated", "hypothetical"} or NOT_REMOVED.search(norm, max(0, hit.start - 12), hit.start):
             fields.add("is_resected", False, hit.start, hit.end, lesion=lesion_no)
         else:
             fields.add("is_resected", True, hit.start, hit.end, lesion=lesion_no)
             fields.add("resection_method", hit.concept, hit.start, hit.end, lesion=lesion_no)
     for hit in lesion.attributes.get("biopsy", ()):
-        if judged(doc, hit.start, hit.end) not in {"advice", "negated", "hypothetical"}:
+        if hit.assertion not in {"advice", "negated", "hypothetical"}:
             fields.add("biopsy_taken", True, hit.start, hit.end, lesion=lesion_no)
     if pieces := lesion.first("pieces"):
         fields.add("biopsy_taken", True, pieces.start, pieces.end, lesion=lesion_no)

@@ -8,7 +8,7 @@ from functools import cache
 from ingestion.text.document import Document, Field
 from ingestion.text.lesions import Lesion, current_part, lesions, split_lists
 from ingestion.text.lexicons import Lexicon, lexicon
-from ingestion.text.reading import Fields, Hit, by_category, hits, judged, known
+from ingestion.text.reading import Fields, Found, Hit, by_category, hits, placed
 
 NAME = "liver_ultrasound"
 # Terms that triggers of assertion look for.
@@ -58,8 +58,7 @@ def read(doc: Document) -> list[Field]:
     fields = Fields(NAME)
     norm = doc.norm
     past = current_part(norm)
-    found = [hit for hit in hits(_book(), norm) if not past[0] <= hit.start < past[1]]
-    known(doc, found, ASSERTED)
+    found = [hit for hit in hits(doc, _book(), ASSERTED) if not past[0] <= hit.start < past[1]]
     groups = by_category(found)
     _lesions(doc, fields, found)
     _diseases(doc, fields, groups)
@@ -70,19 +69,19 @@ def read(doc: Document) -> list[Field]:
     return fields.all
 
 
-def _extra(norm: str) -> list[Hit]:
+def _extra(norm: str) -> list[Found]:
     patterns = _book().patterns
     result = []
     if "段" in norm or "s" in norm:
         for match in patterns["segment"].finditer(norm):
             numbers = [int(one) if one.isdigit() else ROMAN_SEGMENT[one] for one in match.groups() if one]
-            result.append(Hit("segment", "/".join(f"S{one}" for one in numbers), *match.span()))
+            result.append(("segment", "/".join(f"S{one}" for one in numbers), *match.span()))
     if "血流" in norm or "动脉" in norm:
         for match in patterns["flow"].finditer(norm):
             absent = NO_FLOW.search(norm, max(0, match.start() - 12), match.start()) or re.search(r"\(-|无|未见|不丰富", match[0])
-            result.append(Hit("flow", "absent" if absent else "present", *match.span()))
+            result.append(("flow", "absent" if absent else "present", *match.span()))
     if "ri" in norm:
-        result += [Hit("ri", match[1], *match.span()) for match in patterns["ri"].finditer(norm)]
+        result += [("ri", match[1], *match.span()) for match in patterns["ri"].finditer(norm)]
     return result
 
 
@@ -104,7 +103,9 @@ def _fits(lesion: Lesion, noun: Hit) -> int:
 
 def _lesions(doc: Document, fields: Fields, found: list[Hit]) -> None:
     norm = doc.norm
-    read_lesions, denied = lesions(doc, found, _extra(norm), agree=_agree, attributes=ATTRIBUTES, fits=_fits, other_size=OTHER_SIZE, part_of=NEXT_TO)
+    read_lesions, denied = lesions(
+        doc, found, placed(doc, _extra(norm)), agree=_agree, attributes=ATTRIBUTES, fits=_fits, other_size=OTHER_SIZE, part_of=NEXT_TO
+    )
     told = [part for lesion in read_lesions for part in split_lists(lesion, norm) if _is_hepatic(lesion, norm)]
     for lesion_no, lesion in enumerate(told, 1):
         _one(doc, fields, lesion, lesion_no)
@@ -169,7 +170,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int) -> None:
             fields.add(name, hit.concept, hit.start, hit.end, lesion=lesion_no)
     for category, name in (("grid", "is_grid_like"), ("halo", "has_halo")):
         if hit := lesion.first(category):
-            fields.add(name, judged(doc, hit.start, hit.end) != "negated", hit.start, hit.end, lesion=lesion_no)
+            fields.add(name, hit.assertion != "negated", hit.start, hit.end, lesion=lesion_no)
     if flow := lesion.first("flow"):
         fields.add("has_flow", flow.concept == "present", flow.start, flow.end, lesion=lesion_no)
     if ri := lesion.first("ri"):
@@ -177,7 +178,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int) -> None:
     concluded = next((one for name in ("cancer", "abscess", "haemangioma", "cyst") for one in lesion.nouns if one.concept == name), None)
     if concluded:
         fields.add("conclusion_code", data["conclusion_code"][concluded.concept], concluded.start, concluded.end, lesion=lesion_no)
-        doubtful = judged(doc, concluded.start, concluded.end) == "uncertain" or norm.startswith(("?", "可能", "待", "(待", "(?"), concluded.end)
+        doubtful = concluded.assertion == "uncertain" or norm.startswith(("?", "可能", "待", "(待", "(?"), concluded.end)
         fields.add("conclusion_assertion", "uncertain" if doubtful else "affirmed", concluded.start, concluded.end, lesion=lesion_no)
     elif echo and echo.concept == "anechoic" and noun is echo:
         pass
@@ -189,7 +190,7 @@ def _diseases(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> No
     norm, data = doc.norm, _book().data
     told: dict[str, tuple[str, Hit]] = {}
     for hit in groups.get("disease", ()):
-        state = STATE.get(judged(doc, hit.start, hit.end))
+        state = STATE.get(hit.assertion)
         if state == "present" and norm.startswith("?", hit.end):
             state = "suspected"
         known = told.get(hit.concept)
@@ -219,7 +220,7 @@ def _portal(doc: Document, fields: Fields, past: int) -> None:
     norm, patterns = doc.norm, _book().patterns
     if "门脉" in norm or "门静脉" in norm:
         for match in patterns["thrombus"].finditer(norm, past):
-            state = STATE.get(judged(doc, match.start(2), match.end(2)))
+            state = STATE.get(doc.assertion(match.start(2), match.end(2)))
             if state == "present" and re.search("未见|未探及|无|末见", match[0]):
                 state = "absent"
             if state:
@@ -271,5 +272,5 @@ def _afp(doc: Document, fields: Fields) -> None:
         if flag or limit:
             raised = flag == "↑" or bool(limit) and value > float(limit)
             fields.add("afp_result_code", "1" if raised else "0", *match.span())
-    if (word := patterns["afp_word"].search(norm)) and judged(doc, *word.span()) not in {"advice", "hypothetical"}:
+    if (word := patterns["afp_word"].search(norm)) and doc.assertion(*word.span()) not in {"advice", "hypothetical"}:
         fields.add("afp_result_code", "0" if word[1] in {"阴性", "正常", "(-)", "不高", "未升高"} else "1", *word.span())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ingestion.text import gastric_mucosa
 from ingestion.text.document import Document, Field
 from ingestion.text.lexicons import Lexicon, lexicon
-from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, judged, known, roman, stated
+from ingestion.text.reading import ARABIC, Fields, Hit, by_category, hits, roman, stated
 
 NAME = "pathology"
 # Terms that triggers of assertion look for.
@@ -69,8 +69,7 @@ def organ_of(topography: str | None) -> str | None:
 def read(doc: Document) -> list[Field]:
     """Fields of the report; of several specimens each is a lesion, and the report as a whole has the worst diagnosis."""
     fields = Fields(NAME)
-    found = hits(_book(), doc.norm)
-    known(doc, found, ASSERTED)
+    found = hits(doc, _book(), ASSERTED)
     groups = by_category(found)
     parts = _parts(doc, found, groups)
     _diagnoses(doc, fields, found, groups, parts)
@@ -90,7 +89,7 @@ def read(doc: Document) -> list[Field]:
 
 def diagnose(doc: Document, fields: Fields) -> None:
     """Adds the histological diagnosis that an endoscopy report tells with its biopsies: histology, neoplasia, villous share."""
-    found = [hit for hit in hits(_book(), doc.norm) if hit.concept not in _book().data["generic"]]
+    found = [hit for hit in hits(doc, _book()) if hit.concept not in _book().data["generic"]]
     groups = by_category(found)
     whole = _parts(doc, found, groups)
     if any(hit.category in {"histology", "benign"} for hit in found):
@@ -201,7 +200,7 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
                 begin <= edge.start < hit.start for edge in groups.get("margin", ())
             ):
                 continue
-            assertion = judged(doc, hit.start, hit.end)
+            assertion = hit.assertion
             if assertion in {"negated", "family", "advice", "hypothetical"} and not norm.startswith("未分化", max(0, hit.start - 3)):
                 continue
             if "建议" in norm[begin : hit.start]:
@@ -461,7 +460,7 @@ def _invasion(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> No
     deepest = -1, None
     for hit in groups.get("depth", ()):
         begin, _ = _clause(norm, hit.start, hit.end)
-        if judged(doc, hit.start, hit.end) == "negated" or not DEPTH_VERB.search(norm, begin, hit.start) and not norm.startswith("浸润", hit.end):
+        if hit.assertion == "negated" or not DEPTH_VERB.search(norm, begin, hit.start) and not norm.startswith("浸润", hit.end):
             continue
         if any(begin <= edge.start < hit.start for edge in groups.get("margin", ())):
             continue
@@ -647,10 +646,10 @@ def _her2(fields: Fields, said: str, span: tuple[int, int]) -> None:
 
 def _repair(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
     for hit in groups.get("msi", ()):
-        if judged(doc, hit.start, hit.end) not in {"negated", "advice"}:
+        if hit.assertion not in {"negated", "advice"}:
             fields.add("msi_status_code", hit.concept, hit.start, hit.end)
     for hit in groups.get("mmr", ()):
-        if judged(doc, hit.start, hit.end) not in {"advice", "hypothetical"}:
+        if hit.assertion not in {"advice", "hypothetical"}:
             fields.add("mmr_status_code", hit.concept, hit.start, hit.end)
 
 
@@ -665,13 +664,13 @@ def _adenoma(doc: Document, fields: Fields) -> None:
         if "高级别" in norm and (match := patterns["hgin"].search(norm)):
             fields.add("hgin_pct", float(match[1]), *match.span(), unit="%")
     for match in re.finditer("绒毛", norm) if "绒毛" in norm else ():
-        state = judged(doc, match.start(), match.end())
+        state = doc.assertion(match.start(), match.end())
         if state == "affirmed":
             fields.add("has_villous_component", True, *match.span())
     for name, word in (("has_high_grade_neoplasia", "高级别"), ("has_low_grade_neoplasia", "低级别")):
         spots = [match for match in re.finditer(f"{word}[^,。;]{{0,6}}?(?:瘤变|病变|异型增生|肿瘤)", norm)] if word in norm else []
         if spots:
-            states = [judged(doc, *match.span()) for match in spots]
+            states = [doc.assertion(*match.span()) for match in spots]
             for wanted, value in (("affirmed", True), ("negated", False)):
                 if wanted in states:
                     fields.add(name, value, *spots[states.index(wanted)].span())

@@ -12,7 +12,7 @@ from ingestion.text.kinds.colonoscopy import precise
 from ingestion.text.lesions import BIOPSY, Lesion, current_part, lesions, split_lists
 from ingestion.text.lexicons import Lexicon, lexicon
 from ingestion.text.normalise import number
-from ingestion.text.reading import Fields, Hit, by_category, hits, judged, known, roman, stated
+from ingestion.text.reading import Fields, Found, Hit, by_category, hits, placed, roman, stated
 
 NAME = "upper_gi_endoscopy"
 # Terms that triggers of assertion look for.
@@ -52,8 +52,7 @@ def read(doc: Document) -> list[Field]:
     """Fields of the report; each lesion has a number."""
     fields = Fields(NAME)
     norm = doc.norm
-    found = hits(_book(), norm)
-    known(doc, found, ASSERTED)
+    found = hits(doc, _book(), ASSERTED)
     groups = by_category(found)
     _lesions(doc, fields, found, groups)
     _diseases(doc, fields, groups)
@@ -66,7 +65,7 @@ def read(doc: Document) -> list[Field]:
 def _extra(doc: Document, fields: Fields, past: int) -> list[Hit]:
     """Attributes that patterns find: distances, clock positions, iodine, Paris type and the like."""
     norm, patterns = doc.norm, _book().patterns
-    extra = precise(norm, patterns, OWN, WORDS)
+    extra: list[Found] = precise(norm, patterns, OWN, WORDS)
     z_line = patterns["z_line"].search(norm, past) if "齿状线" in norm or "z线" in norm or "egj" in norm else None
     if z_line and float(z_line[1]) >= 25:
         fields.add("z_line_cm", float(z_line[1]), *z_line.span(), unit="cm")
@@ -75,28 +74,28 @@ def _extra(doc: Document, fields: Fields, past: int) -> list[Hit]:
             if z_line and match.start() < z_line.end() and z_line.start() < match.end():
                 continue
             near, far = match[1] or match[4], match[2] or match[5]
-            extra.append(Hit("distance", near + (f"~{far}" if far else ""), match.start(), match.end()))
+            extra.append(("distance", near + (f"~{far}" if far else ""), match.start(), match.end()))
     if "点" in norm:
         extra += [
-            Hit("clock", match[1] + (f"~{match[2]}" if match[2] else ""), match.start(), match.end()) for match in patterns["clock"].finditer(norm)
+            ("clock", match[1] + (f"~{match[2]}" if match[2] else ""), match.start(), match.end()) for match in patterns["clock"].finditer(norm)
         ]
     if "碘" in norm or "lugol" in norm or "卢戈" in norm or "鲁" in norm:
-        extra += [Hit("lugol", code, start, end) for code, start, end in _lugol(norm)]
+        extra += [("lugol", code, start, end) for code, start, end in _lugol(norm)]
     if "征" in norm or "sign" in norm or "pcs" in norm:
         for match in patterns["pink"].finditer(norm):
             clause = doc.clause_at(match.start())
             state = stated(norm, match.start(), match.end(), min(clause.end, match.end() + 6), clause.start)
-            extra.append(Hit("pink", "absent" if state == "absent" else "present", match.start(), match.end()))
+            extra.append(("pink", "absent" if state == "absent" else "present", match.start(), match.end()))
     if "型" in norm:
         extra += [
-            Hit("ipcl", (match[1] or match[2]).replace(" ", "").replace("-", "").upper(), *match.span()) for match in patterns["ipcl"].finditer(norm)
+            ("ipcl", (match[1] or match[2]).replace(" ", "").replace("-", "").upper(), *match.span()) for match in patterns["ipcl"].finditer(norm)
         ]
     for name in ("borrmann", "siewert"):
         if name in norm:
-            extra += [Hit(name, roman(match[1]), *match.span()) for match in patterns[name].finditer(norm)]
+            extra += [(name, roman(match[1]), *match.span()) for match in patterns[name].finditer(norm)]
     if "块" in norm or "枚" in norm or "活检" in norm or "取" in norm:
-        extra += [Hit("pieces", str(int(number(match[1]) or 0)), match.start(), match.end()) for match in BIOPSY.finditer(norm)]
-    return extra
+        extra += [("pieces", str(int(number(match[1]) or 0)), match.start(), match.end()) for match in BIOPSY.finditer(norm)]
+    return placed(doc, extra)
 
 
 def _lugol(norm: str) -> list[tuple[str, int, int]]:
@@ -169,7 +168,7 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
         if hit.category == "lugol" and not any(hit in lesion.attributes.get("lugol", ()) for lesion in told):
             fields.add("lugol_code", hit.concept, hit.start, hit.end)
     pieces = [hit for hit in extra if hit.category == "pieces" and not past[0] <= hit.start < past[1]]
-    taken = [hit for hit in groups.get("biopsy", ()) if judged(doc, hit.start, hit.end) not in {"advice", "negated", "hypothetical"}]
+    taken = [hit for hit in groups.get("biopsy", ()) if hit.assertion not in {"advice", "negated", "hypothetical"}]
     if pieces or taken:
         spot = (pieces or taken)[0]
         fields.add("biopsy_taken", True, spot.start, spot.end)
@@ -212,7 +211,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int, organ: s
         fields.add("count", lesion.count, *lesion.count_span, unit="count", lesion=lesion_no)
     elif lesion.is_multiple:
         fields.add("is_multiple", True, lesion.start, noun.end, lesion=lesion_no)
-    looks = [one for one in (*lesion.nouns, *lesion.attributes.get("appearance", ())) if judged(doc, one.start, one.end) != "negated"]
+    looks = [one for one in (*lesion.nouns, *lesion.attributes.get("appearance", ())) if one.assertion != "negated"]
     book = data["oesophageal_lesion"] if organ in {"oesophagus", "cardia"} else data["gastric_lesion"] if organ == "stomach" else {}
     codes = sorted({book[one.concept] for one in looks if one.concept in book}, key=int)
     if codes:
@@ -233,26 +232,26 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int, organ: s
     if form := lesion.first("form"):
         fields.add("shape_code", form.concept, form.start, form.end, lesion=lesion_no)
     if worst := next((one for one in lesion.nouns if one.concept == "cancer"), None):
-        doubtful = judged(doc, worst.start, worst.end) == "uncertain" or norm.startswith(("?", "可能", "待", "(待", "(?"), worst.end)
+        doubtful = worst.assertion == "uncertain" or norm.startswith(("?", "可能", "待", "(待", "(?"), worst.end)
         fields.add("suspected_cancer", True, worst.start, worst.end, lesion=lesion_no)
         fields.add("cancer_assertion", "uncertain" if doubtful else "affirmed", worst.start, worst.end, lesion=lesion_no)
     if pieces := lesion.first("pieces"):
         fields.add("biopsy_count", int(pieces.concept), pieces.start, pieces.end, unit="count", lesion=lesion_no)
     for hit in lesion.attributes.get("resection", ()):
-        if judged(doc, hit.start, hit.end) == "affirmed" and not re.search("拟|建议|择期|评估|必要时", norm[max(0, hit.start - 8) : hit.end + 4]):
+        if hit.assertion == "affirmed" and not re.search("拟|建议|择期|评估|必要时", norm[max(0, hit.start - 8) : hit.end + 4]):
             fields.add("resection_method", hit.concept, hit.start, hit.end, lesion=lesion_no)
 
 
 def _diseases(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
     norm, patterns = doc.norm, _book().patterns
     for hit in groups.get("gastritis", ()):
-        state = judged(doc, hit.start, hit.end)
+        state = hit.assertion
         if state in {"affirmed", "uncertain"}:
             doubtful = state == "uncertain" or norm.startswith("?", hit.end)
             fields.add("gastritis", hit.concept, hit.start, hit.end)
             fields.add("gastritis_assertion", "uncertain" if doubtful else "affirmed", hit.start, hit.end)
     for hit in groups.get("disease", ()):
-        state = judged(doc, hit.start, hit.end)
+        state = hit.assertion
         if state in {"affirmed", "uncertain", "negated"}:
             fields.add(hit.concept, {"affirmed": "present", "uncertain": "suspected", "negated": "absent"}[state], hit.start, hit.end)
     if ("la" in norm or "洛杉矶" in norm) and (match := patterns["la"].search(norm)):
