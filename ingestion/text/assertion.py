@@ -116,13 +116,7 @@ def scopes(norm: str, clauses: list[Clause], covered: list[Span], symptoms: froz
             if own:
                 result[index] = own
             carried = next((s.trigger for s in reversed(own) if s.assertion == "negated" and s.end == clause_end and s.start > clause_start), "")
-        elif (
-            carried
-            and spans
-            and sentence == sentence_before
-            and all(span[0] in symptoms for span in spans)
-            and _goes_on(norm, clause, spans, clauses)
-        ):
+        elif carried and spans and sentence == sentence_before and _goes_on(norm, clause, spans, clauses, symptoms):
             result[index] = [Scope(clause_start, clause_end, "negated", carried)]
         else:
             carried = ""
