@@ -42,7 +42,7 @@ class BreastReader(Reader):
 
     BOOK = "breast"
     HOME = BREAST
-    HEADS = frozenset({"head", "echo"})
+    HEADS = ("head", "echo")
     SITES = frozenset({BREAST, "accessory_breast", "chest_wall"})
     KEPT = frozenset({"lesion_type", "echo"})
     ATTRIBUTES: ClassVar[dict[str, str]] = {
@@ -110,6 +110,8 @@ class BreastReader(Reader):
                 start -= 1
             if found:
                 result.append(token(start, self._class_end(found.end()), "class", self._classes(found)))
+            if found and norm[found.end() : found.end() + 1] in ("类", "级"):
+                continue
             sentence_end = min((i for i in (norm.find("。", end), norm.find("\n", end)) if i >= 0), default=len(norm))
             for sided in patterns["side_class"].finditer(norm, end, sentence_end):
                 side = SIDES.get(sided["side"][0], "opposite")
@@ -268,10 +270,10 @@ class BreastReader(Reader):
 
     def end_sentence(self) -> None:
         """Foci that are background enhancement after all are no lesions; what stands at a clock position is one, whatever it is called."""
-        if self.is_background:
-            self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or "bi_rads" in one.values]
-        self.lesions = [one for one in self.lesions if one not in self.sentence_lesions or not self.is_of_the_gland(one)]
-        if not self.has_denial:
+        for lesion in self.sentence_lesions:
+            if (self.is_background and "bi_rads" not in lesion.values) or self.is_of_the_gland(lesion):
+                self.lesions = [one for one in self.lesions if one is not lesion]
+        if self.places and not self.has_denial:
             for place in self.places:
                 if "clock" in place.slots:
                     self.lesions.append(self.at_place(place))

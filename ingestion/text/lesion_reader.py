@@ -8,6 +8,7 @@ its categories are the names of the methods `on_<category>` here and in the kind
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -33,6 +34,7 @@ RESPECTIVELY = re.compile(r"(?:分别|依次)[^。;]{0,40}$")
 OPPOSITE = {"left": "right", "right": "left"}
 SIZES = ("long_diameter_mm", "short_diameter_mm", "third_diameter_mm", "mean_diameter_mm", "diameter_comparator")
 TURNS = frozenset({",", ".", "#", "inside", "consider", "largest"})
+SENTENCE_ENDS = frozenset({".", "#"})
 STOPS_BEHIND = frozenset({",", ".", "#", "negation", "absent", "present"})
 START = itemgetter(0)
 
@@ -116,9 +118,13 @@ class Reader:
     HOME: ClassVar[str]  # site of the lesions the kind is about
     ATTRIBUTES: ClassVar[dict[str, str]] = {}  # category -> field with the concept as its value
     FLAGS: ClassVar[frozenset[str]] = frozenset()  # categories whose concepts are yes/no fields
-    HEADS: ClassVar[frozenset[str]] = frozenset({"head"})
+    HEADS: ClassVar[tuple[str, ...]] = ("head",)
+    ROLES: ClassVar[dict[str, str]]  # category -> head, turn, absent, negation; worked out for each kind
     SITES: ClassVar[frozenset[str]]  # sites whose lesions are kept
     KEPT: ClassVar[frozenset[str]] = frozenset({"lesion_type"})  # what a further lesion at another place has in common with the first
+
+    def __init_subclass__(cls) -> None:
+        cls.ROLES = dict.fromkeys(TURNS, "turn") | {"absent": "absent", "negation": "negation"} | dict.fromkeys(cls.HEADS, "head")
 
     def __init__(self, doc: Document) -> None:
         self.doc = doc
@@ -202,39 +208,45 @@ class Reader:
             if start == 0 or norm[start - 1] not in NO_LIST_BEFORE:
                 extra.append(make(Token, (start, end, "#", "", "", None)))
         extra += [make(Token, (one.start, one.end, "measure", "", "", one)) for one in self.doc.measurements]
-        if extra:
-            tokens += extra
-            tokens.sort(key=START)
-        spans = previous_spans(norm, tokens, self.book.patterns["copied"]) if "前" in norm or "次" in norm or "比较" in norm or "既往" in norm else []
-        result: list[Token] = []
-        reached = 0
-        for token in tokens:
-            start = token[0]
-            if start < reached:
-                if start > result[-1][0] or token[1] <= reached:
-                    continue
-                result.pop()  # of two words at one place the longer one
-            if spans and any(first <= start < last for first, last in spans):
+        self._insert(tokens, extra)
+        if "前" in norm or "次" in norm or "比较" in norm or "既往" in norm:
+            spans = previous_spans(norm, tokens, self.book.patterns["copied"])
+            if spans:
+                return [token for token in tokens if not any(first <= token[0] < last for first, last in spans)]
+        return tokens
+
+    def _insert(self, tokens: list[Token], extra: list[Token]) -> None:
+        """Put further tokens into the list; of two that overlap the earlier stays, of two at one place the longer."""
+        starts = [token[0] for token in tokens]
+        for token in sorted(extra):
+            start, end = token[0], token[1]
+            low = high = bisect_left(starts, start)
+            if low and tokens[low - 1][1] > start:
                 continue
-            result.append(token)
-            reached = token[1]
-        return result
+            while high < len(starts) and starts[high] < end:
+                high += 1
+            if high > low and starts[low] == start and tokens[low][1] > end:
+                continue
+            tokens[low:high] = [token]
+            starts[low:high] = [start]
 
     def _look_around(self, tokens: list[Token]) -> None:
         """Per token: does a head follow in its clause, before words that turn to something else (`heads_ahead`)? Which words does a mark behind
         them negate: 钙化(-), 胸膜牵拉：无, 结节、肿块未见 (`negated_behind`)?"""
         self.heads_ahead = ahead_of = [False] * len(tokens)
         self.negated_behind: set[int] = set()
-        heads = self.HEADS
+        role_of = self.ROLES.get
         ahead = False
         for index in range(len(tokens) - 1, -1, -1):
-            category = tokens[index][2]
             ahead_of[index] = ahead
-            if category in heads:
+            role = role_of(tokens[index][2])
+            if role is None:
+                continue
+            if role == "head":
                 ahead = True
-            elif category in TURNS:
+            elif role == "turn":
                 ahead = False
-            elif category == "absent" or (category == "negation" and self.closes(tokens[index])):
+            elif role == "absent" or self.closes(tokens[index]):
                 self._negate_before(index)
 
     def _negate_before(self, index: int) -> None:
@@ -261,7 +273,8 @@ class Reader:
         self.sentence_lesions: list[Lesion] = []
 
     def _end_sentence(self) -> None:
-        self.resolve_places()
+        if self.places:
+            self.resolve_places()
         self.end_sentence()
 
     def end_sentence(self) -> None:
@@ -276,7 +289,9 @@ class Reader:
         self.waiting = []
 
     def stop(self, token: Token) -> None:
-        """End of a sentence."""
+        """End of a sentence, or of an empty one (。2、)."""
+        if self.index and self.tokens[self.index - 1][2] in SENTENCE_ENDS:
+            return
         self._end_sentence()
         self.sentence += 1
         self._new_sentence()
