@@ -14,7 +14,7 @@ HP = re.compile(
 HP_BEFORE = re.compile(r"(未见|未查见|未找到|查见|可见|找到|检出)[^,。;]{0,4}(?:幽门螺旋?杆菌|(?<![a-z])h\.?p(?:ylori)?(?![a-z]))")
 BREATH = re.compile(r"(?:呼气试验|尿素酶(?:试验)?|ut|rut|c1[34])[^,。;阴阳+\-]{0,10}(阴性|阳性|\+|-)")
 STAGE = re.compile(r"(olgim|olga)(?: ?(?:分期|评分|stage|系统))?[ :为(]{0,3}(iv|iii|ii|i|ⅳ|ⅲ|ⅱ|ⅰ|[0-4])(?: ?期)?")
-KIMURA = re.compile(r"(?:木村[-‐ ]?竹本|kimura(?:-takemoto)?)?[^,。;a-z\d]{0,8}(?<![a-z])([co])[- ]?(iii|ii|i|ⅲ|ⅱ|ⅰ|[1-3])(?![a-z\d])")
+KIMURA = re.compile(r"(?<![a-z\d])([co])[- ]?(iii|ii|i|ⅲ|ⅱ|ⅰ|[1-3])(?![a-z\d])")
 GRADE = {
     "轻": "mild",
     "中": "moderate",

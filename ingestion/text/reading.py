@@ -30,24 +30,16 @@ class Hit(NamedTuple):
 
 
 def hits(doc: Document, book: Lexicon, asserted: frozenset[str] = frozenset()) -> list[Hit]:
-    """Terms of a lexicon in order, with their assertion; triggers look for terms of the categories `asserted` as they do for findings.
-
-    A Latin term inside a longer Latin word (er in cancer) is none.
-    """
-    norm, entries, length, result = doc.norm, book.entries, len(doc.norm), []
-    for index, start, end in book.matches(norm):
-        if norm[start] < "\x80" and start and "a" <= norm[start] <= "z" and "a" <= norm[start - 1] <= "z":
-            continue
-        if norm[end - 1] < "\x80" and end < length and "a" <= norm[end - 1] <= "z" and "a" <= norm[end] <= "z":
-            continue
-        result.append((index, start, end))
+    """Terms of a lexicon in order, with their assertion; triggers look for terms of the categories `asserted` as they do for findings."""
+    entries, matches = book.entries, book.matches(doc.norm)
     if asserted:
-        doc.know([(start, end) for index, start, end in result if entries[index][1] in asserted])
-    said = doc.assess([start for _, start, _ in result])
-    return [
-        Hit(entries[index][1], entries[index][0], start, end, assertion, clause)
-        for (index, start, end), (clause, assertion) in zip(result, said, strict=True)
-    ]
+        doc.know([(start, end) for index, start, end in matches if entries[index][1] in asserted])
+    said = doc.assess([start for _, start, _ in matches])
+    result = []
+    for (index, start, end), (clause, assertion) in zip(matches, said, strict=True):
+        concept, category = entries[index]
+        result.append(Hit(category, concept, start, end, assertion, clause))
+    return result
 
 
 def placed(doc: Document, values: list[Found]) -> list[Hit]:
@@ -77,10 +69,12 @@ class Fields:
         self, name: str, value: Value, start: int, end: int, *, unit: str | None = None, lesion: int | None = None, rule: str | None = None
     ) -> None:
         """One field with its evidence; nothing happens where the field has a value or the value is None."""
-        if value is None or (name, lesion) in self._known:
+        if value is None:
             return
-        self._known.add((name, lesion))
-        self.all.append(Field(name, value, unit, Evidence(start, end, f"{self.module}.{rule or name}"), lesion))
+        key = (name, lesion)
+        if key not in self._known:
+            self._known.add(key)
+            self.all.append(Field(name, value, unit, Evidence(start, end, f"{self.module}.{rule or name}"), lesion))
 
     def has(self, name: str, lesion: int | None = None) -> bool:
         return (name, lesion) in self._known

@@ -21,6 +21,9 @@ IMPRESSIONS = {"LSIL": "2", "HSIL": "3", "SCC": "4", "ADC": "4", "2": "2", "3": 
 SAID = {"affirmed", "uncertain"}
 PRESENT = re.compile(r"阳性|\(\++\)|\++|检出|感染|阳")
 ABSENT = re.compile(r"阴性|\(-+\)|-|未检出|未检测到|未见|阴")
+NAMED = re.compile("hpv|瘤病毒|高危型|低危型|分型|型别")
+LINKED = re.compile("型?[,、/及和 ]{0,2}(?:未检出|检出)")
+CLAUSE_END = re.compile("[,;。\n]")
 REPORTED = re.compile("[^,。;]{0,12}[:为示]|(?:组织)?病理|标本|组织")
 STOPS = re.compile(r"[。;\n]")
 IODINE_FULL = re.compile(r"着色均匀|均匀着色|全着色|\(\+|阳性|着色好|着色良好|染\+|着色可")
@@ -151,12 +154,16 @@ def _beside_histology(hit: Hit, groups: dict[str, list[Hit]], norm: str) -> bool
 def _hpv(doc: Document, fields: Fields, past: int) -> None:
     norm, patterns, high_risk = doc.norm, _book().patterns, _book().data["hpv_high_risk"]
     states: dict[str, tuple[bool, int, int]] = {}
-    for match in re.finditer("hpv|瘤病毒|高危型|低危型|分型|型别", norm[past:]):
-        start = max(norm.rfind(mark, past, past + match.start()) for mark in ",。;\n") + 1 or past
-        stop = STOPS.search(norm, past + match.end())
+    read_to = past
+    for match in NAMED.finditer(norm, past):
+        if match.start() < read_to:
+            continue
+        start = max(past, max(norm.rfind(mark, past, match.start()) for mark in ",。;\n") + 1)
+        stop = STOPS.search(norm, match.end())
         end = stop.end() if stop else len(norm)
         if stop and norm[stop.start()] == ";" and (more := STOPS.search(norm, end)) and patterns["types"].match(norm, end):
             end = more.end()
+        read_to = end
         for name, told in _types(norm, start, end, patterns["types"]).items():
             known = states.get(name)
             if known is None or told[0] and not known[0]:
@@ -218,11 +225,11 @@ def _types(norm: str, start: int, end: int, pattern: re.Pattern[str]) -> dict[st
         waiting.append(match)
         following = matches[place + 1].start() if place + 1 < len(matches) else end
         behind = norm[match.end() : following]
-        stop = re.search("[,;。\n]", behind)
+        stop = CLAUSE_END.search(behind)
         state = _polarity(behind[: stop.start()] if stop else behind)
         if state is None and place + 1 == len(matches) and before is None:
             state = _polarity(behind)
-        if state is not None and not re.match("型?[,、/及和 ]{0,2}(?:未检出|检出)", behind):
+        if state is not None and not LINKED.match(behind):
             for one in waiting:
                 result.setdefault(one[1], (state == "present", one.start(), one.end()))
             waiting = []

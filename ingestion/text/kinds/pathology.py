@@ -16,6 +16,7 @@ NAME = "pathology"
 ASSERTED = frozenset({"histology", "benign", "vessel", "nerve", "stain"})
 STOPS = re.compile("[,;。\n]")
 HARD_STOPS = re.compile(r"[。\n]|(?<![\d.])\d{1,2}[.、](?!\d)")
+TNM_HINT = re.compile("t ?(?:is|x|[0-4o])")
 UNCERTAIN = re.compile(r"不除外|除外|排除|可疑|疑|待排|\?|不能排除|可能")
 GROSS_SIZE = re.compile(r"(?:肿瘤|肿物|肿块|癌灶|病灶|病变|癌|瘤体|结节|隆起)[^。;\d]{0,16}$|(?:最大径|最大直径|大小)[^。;\d]{0,6}$")
 NOT_TUMOUR_SIZE = re.compile(
@@ -109,7 +110,9 @@ def diagnose(doc: Document, fields: Fields) -> None:
 
 def _clause(norm: str, start: int, end: int) -> tuple[int, int]:
     """The piece between commas, semicolons and full stops around a span."""
-    begin = max(norm.rfind(mark, 0, start) for mark in ",;。\n") + 1
+    begin = start
+    while begin and norm[begin - 1] not in ",;。\n":
+        begin -= 1
     stop = STOPS.search(norm, end)
     return begin, stop.start() if stop else len(norm)
 
@@ -289,8 +292,8 @@ def _grade(doc: Document, fields: Fields, groups: dict[str, list[Hit]], main: Hi
 def _staging(doc: Document, fields: Fields) -> None:
     norm, patterns = doc.norm, _book().patterns
     best = None
-    if "t" in norm:
-        for match in patterns["tnm"].finditer(norm):
+    if hint := TNM_HINT.search(norm):
+        for match in patterns["tnm"].finditer(norm, max(0, hint.start() - 3)):
             prefix, t, n, m = match.groups()
             if (
                 n is None and (not prefix or match.end() < len(norm) and (norm[match.end()].isalnum() and norm[match.end()].isascii()))

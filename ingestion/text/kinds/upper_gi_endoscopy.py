@@ -39,7 +39,7 @@ ATTRIBUTES = frozenset(
 )
 OWN = ("paris", "yamada", "circumference")
 WORDS = {"paris": ("0", "paris"), "yamada": ("山田",), "circumference": ("/",)}
-NEOPLASIA = re.compile("瘤变|异型增生|不典型增生|鳞癌|腺癌|鳞状细胞癌|印戒|病理")
+NEOPLASIA = re.compile("瘤变|异型增生|不典型增生|鳞癌|腺癌|鳞状细胞癌|印戒|(?<!待)病理(?:诊断|结果|报告)?[:为示提]")
 LOOKED_WELL = re.compile("光滑|正常|未见|末见|未发现|未及|清晰|通畅")
 
 
