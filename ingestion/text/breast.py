@@ -20,6 +20,8 @@ NODE_SEVERITY = ("not_enlarged", "visible", "enlarged", "suspicious")
 NO_CLOCK = ("状", "片状")
 CLOCK = re.compile("1[0-2]|[1-9]")
 RADS = re.compile("rads?")
+# So far behind BI-RADS a side and a digit are looked for: BI-RADS：右1 左4A.
+SIDED = 40
 LEGEND = re.compile("0类:?.{2,60}?1类:?.{2,40}?2类")
 BREAST, AXILLA = "breast", "axilla"
 # Reports without a unit give centimetres when the numbers are that small.
@@ -112,7 +114,7 @@ class BreastReader(Reader):
                 result.append(token(start, self._class_end(found.end()), "class", self._classes(found)))
             if found and norm[found.end() : found.end() + 1] in ("类", "级"):
                 continue
-            sentence_end = min((i for i in (norm.find("。", end), norm.find("\n", end)) if i >= 0), default=len(norm))
+            sentence_end = min((i for i in (norm.find("。", end, end + SIDED), norm.find("\n", end, end + SIDED)) if i >= 0), default=end + SIDED)
             for sided in patterns["side_class"].finditer(norm, end, sentence_end):
                 side = SIDES.get(sided["side"][0], "opposite")
                 grade = birads(sided["first"], sided["letter"])
