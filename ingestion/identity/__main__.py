@@ -1,4 +1,4 @@
-"""Commands of the vault's keeper: `python -m ingestion.identity rotate | check-seals | reveal | revealed`; see README.md beside this file."""
+"""Commands of the vault's keeper: `python -m ingestion.identity rotate | check-seals | reveal | revealed | scan`; see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from infra.settings import Settings, load_settings
 from ingestion.identity import vault
 from ingestion.identity.reveal import LogBroken, Refused, entries, reveal
+from ingestion.identity.scanner import Needles, of_vault, project_text, scan_home
 from ingestion.keyring import KeyringError
 from ingestion.seal_check import check_seals
 
@@ -19,6 +20,15 @@ def _check_seals(settings: Settings) -> int:
     for feed, seal_id in found.tampered:
         print(f"changed: feed {feed}, seal {seal_id}", file=sys.stderr)
     return 1 if found.tampered else 0
+
+
+def _scan(settings: Settings) -> int:
+    needles = Needles(of_vault(settings), words=project_text())
+    found = scan_home(settings, needles)
+    for finding in found:
+        print(finding, file=sys.stderr)
+    print(f"{len(needles)} forms of identifying values searched for, {needles.left_out} names left out as words, {len(found)} findings")
+    return 1 if found else 0
 
 
 def _revealed(settings: Settings) -> None:
@@ -37,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     asking.add_argument("--who", required=True, help="name or staff number of the person who asks")
     asking.add_argument("--why", required=True, help="what it is needed for")
     commands.add_parser("revealed", help="the log of all re-identifications")
+    commands.add_parser("scan", help="search everything under LAKEHOUSE_HOME outside the vault for the values the vault knows")
     asked = parser.parse_args(arguments)
     settings = load_settings()
     try:
@@ -49,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(json.dumps(reveal(settings, asked.person, who=asked.who, why=asked.why), ensure_ascii=False, indent=1))
             case "revealed":
                 _revealed(settings)
+            case "scan":
+                return _scan(settings)
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 2
