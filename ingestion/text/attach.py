@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 
 from ingestion.text.document import Document
 
@@ -16,8 +17,7 @@ def attach(doc: Document, anchors: Sequence[tuple[int, int]], start: int, end: i
     """
     if not anchors:
         return None
-    starts = [anchor[0] for anchor in anchors]
-    behind = bisect_right(starts, start - 1)
+    behind = bisect_right(anchors, start - 1, key=itemgetter(0))
     clause = doc.clause_at(start)
     before = behind - 1
     if before >= 0 and anchors[before][1] > start:

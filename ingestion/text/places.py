@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from operator import itemgetter
 from typing import NamedTuple
 
 from ingestion.text.document import Document
@@ -57,6 +59,13 @@ def places(doc: Document) -> list[Place]:
         elif category == "node":
             is_node = True
     return [place for at, place in enumerate(result) if at == 0 or place.start >= result[at - 1].end]
+
+
+def between(found: list[Place], start: int, end: int) -> list[Place]:
+    """The places that lie wholly from `start` to `end`."""
+    first = bisect_left(found, start, key=itemgetter(0))
+    last = bisect_left(found, end, lo=first, key=itemgetter(0))
+    return [place for place in found[first:last] if place.end <= end]
 
 
 def _extended(norm: str, start: int, end: int, organs: list[str], is_node: bool) -> Place:

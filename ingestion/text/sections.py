@@ -19,6 +19,9 @@ LATIN_OR_DIGIT = frozenset("0123456789abcdefghijklmnopqrstuvwxyz")
 COMMA_LEVEL = frozenset(",? ")
 HEADING_START = frozenset("\n。;]. [")
 LONGEST_HEADING = 12
+# Beyond these a text without marks is cut, so that the work per clause and sentence stays bounded.
+LONGEST_CLAUSE = 300
+LONGEST_SENTENCE = 1500
 
 
 class Section(NamedTuple):
@@ -102,18 +105,16 @@ def _boundaries(norm: str) -> list[tuple[int, int, bool]]:
 def clauses(norm: str) -> list[Clause]:
     """Clauses in order, split at commas, sentence ends, list numbers and wide gaps; empty ones are left out, but there is always one."""
     result: list[Clause] = []
-    start = sentence = 0
-    is_open = False  # whether the sentence has a clause already
-    for at, end, ends_sentence in _boundaries(norm):
-        if at > start:
-            result.append(Clause(len(result), start, at, sentence, norm[at]))
-            is_open = True
-        if ends_sentence and is_open:
-            sentence += 1
-            is_open = False
-        if end > start:
-            start = end
+    start = sentence = sentence_start = 0
     length = len(norm)
-    if start < length:
-        result.append(Clause(len(result), start, length, sentence, ""))
+    for at, end, ends_sentence in [*_boundaries(norm), (length, length, True)]:
+        while at - start > LONGEST_CLAUSE:
+            result.append(Clause(len(result), start, start + LONGEST_CLAUSE, sentence, ""))
+            start += LONGEST_CLAUSE
+        if at > start:
+            result.append(Clause(len(result), start, at, sentence, norm[at : at + 1]))
+        if (ends_sentence or end - sentence_start > LONGEST_SENTENCE) and result and result[-1].sentence == sentence:
+            sentence += 1
+            sentence_start = end
+        start = max(start, end)
     return result or [Clause(0, 0, length, 0, "")]

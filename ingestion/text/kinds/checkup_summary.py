@@ -8,7 +8,7 @@ from ingestion.text.attach import attach
 from ingestion.text.document import Document, Evidence, Field, Mention
 from ingestion.text.lexicons import lexicon
 from ingestion.text.normalise import number
-from ingestion.text.places import Place, places
+from ingestion.text.places import Place, between, places
 
 NAME = "checkup_summary"
 PRESENT = {"affirmed", "uncertain", "historical"}
@@ -98,7 +98,7 @@ def _lesions(doc: Document, lesions: list[Mention]) -> list[Field]:
 def _site(doc: Document, found: list[Place], lesion: Mention) -> Place | None:
     """The last place before a lesion in its sentence."""
     start, _ = doc.sentence_at(lesion.start)
-    before = [place for place in found if place.start >= start and place.end <= lesion.start and place.organs and not place.is_node]
+    before = [place for place in between(found, start, lesion.start) if place.organs and not place.is_node]
     return before[-1] if before else None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from ingestion.text.document import Document, Evidence, Field
@@ -15,6 +16,8 @@ from ingestion.text.normalise import normalise, number
 from ingestion.text.sections import Clause
 
 PACK = 20
+# Clauses after which nothing more is read about a habit.
+LONGEST_HABIT = 12
 DAYS = {"年": 365, "月": 30, "个月": 30, "周": 7, "天": 1, "日": 1, "小时": 1 / 24}
 KIN_OF_OTHERS = re.compile("丈夫|妻子|配偶|爱人|父|母|家人|同事|儿|女")
 LOSS = {"下降", "减轻", "减少", "降低"}
@@ -73,7 +76,7 @@ def _habit(doc: Document, habit: str) -> list[Field]:
 def _end_of_habit(doc: Document, clause: Clause, word: str, other: str) -> int:
     """End of what is said about a habit: the sentence, or the clause that turns to the other habit."""
     end = clause.end
-    for later in doc.clauses[clause.index + 1 :]:
+    for later in islice(doc.clauses, clause.index + 1, clause.index + LONGEST_HABIT):
         if later.sentence != clause.sentence or (other in (said := doc.norm[later.start : later.end]) and word not in said):
             break
         end = later.end

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ingestion.text.document import Document, Evidence, Field
 from ingestion.text.lexicons import lexicon
 from ingestion.text.measurements import Measurement
-from ingestion.text.places import Place, places
+from ingestion.text.places import Place, between, places
 
 # Between a place and 转移, or a place and the lesion it holds, nothing else may be spoken of.
 BETWEEN = 16
@@ -44,10 +44,6 @@ def read(doc: Document) -> list[Field]:
     return [*_primaries(doc, found, tumours, metastases), *_metastatic_fields(doc, metastases)]
 
 
-def _in(found: list[Place], start: int, end: int) -> list[Place]:
-    return [place for place in found if place.start >= start and place.end <= end]
-
-
 def _chain(doc: Document, candidates: list[Place]) -> list[Place]:
     """The last of the places and those listed right before it."""
     chain = candidates[-1:]
@@ -66,7 +62,7 @@ def _metastases(doc: Document, found: list[Place]) -> list[list[Place]]:
         if doc.assertion(match.start(), match.end()) in ABSENT:
             continue
         clause = doc.clause_at(match.start())
-        before = _in(found, clause.start, match.start())
+        before = between(found, clause.start, match.start())
         if before and _is_between(norm[before[-1].end : match.start()]):
             result.append(_chain(doc, before))
         elif not before:
@@ -75,7 +71,8 @@ def _metastases(doc: Document, found: list[Place]) -> list[list[Place]]:
         for match in lexicon("imaging").patterns["bone_lesion"].finditer(norm):
             clause = doc.clause_at(match.start())
             if doc.assertion(match.start(), match.end()) not in ABSENT:
-                bones = [place for place in _in(found, clause.start, match.start()) if place.organs[-1:] == ("bone",) and place.end - place.start > 1]
+                before = between(found, clause.start, match.start())
+                bones = [place for place in before if place.organs[-1:] == ("bone",) and place.end - place.start > 1]
                 result.extend(_chains(doc, bones))
     return result
 
@@ -101,7 +98,7 @@ def _subject(doc: Document, found: list[Place], index: int) -> list[Place]:
     for clause in reversed(doc.clauses[max(0, index - 4) : index]):
         if clause.sentence != sentence:
             break
-        subjects = _in(found, clause.start, clause.end)
+        subjects = between(found, clause.start, clause.end)
         if subjects:
             return subjects
     return []
@@ -116,7 +113,7 @@ def _tumours(doc: Document, found: list[Place], has_metastasis: bool) -> list[Tu
         if doc.assertion(match.start(), match.end()) in ABSENT or "转移" in norm[max(0, match.start() - 3) : match.start()]:
             continue
         clause = doc.clause_at(match.start())
-        before = _in(found, clause.start, match.start())
+        before = between(found, clause.start, match.start())
         adjacent = before[-1] if before and before[-1].organs and patterns["histology"].match(norm[before[-1].end : match.start()]) else None
         if adjacent and len(before) > 1 and _names_organ_again(doc, before[-2], adjacent):
             before.pop()
@@ -137,8 +134,9 @@ def _tumours(doc: Document, found: list[Place], has_metastasis: bool) -> list[Tu
             result.append(Tumour((adjacent,), organ, operated))
     if result or has_metastasis:
         known = {one.organ for one in result}
+        by_end = {one.end: one for one in found if one.organs and one.organs[-1] in REMOVED}
         for match in patterns["operation"].finditer(norm):
-            place = next((one for one in found if one.end == match.start() and one.organs and one.organs[-1] in REMOVED), None)
+            place = by_end.get(match.start())
             if place and place.organs[-1] not in known:
                 known.add(place.organs[-1])
                 result.append(Tumour((place,), place.organs[-1], True))
@@ -229,7 +227,7 @@ def _sized_lesion(
         if at and LIST_OF_SIZES.match(doc.norm[sizes[at - 1].end : size.start]):
             continue
         start, end = doc.sentence_at(size.start)
-        before = [place for place in _in(found, start, size.start) if organ in place.organs and not place.is_node]
+        before = [place for place in between(found, start, size.start) if organ in place.organs and not place.is_node]
         place = next((one for one in before if _holds(doc.norm, one.end, lesion, size.end + AFTER_SIZE)), None)
         if place is None or doc.text[place.start : place.end] in spread:
             continue
