@@ -27,7 +27,7 @@ BIRTH_TOKENS = (
     "birth_near_year",
 )
 PHONE_TOKENS = ("phone", "phone_digit")
-ADDRESS_TOKENS = ("home", "home_gram", "place", "county")
+ADDRESS_TOKENS = ("home", "home_gram", "address_end", "place", "county")
 TOKENS = (*NAME_TOKENS, *BIRTH_TOKENS, "sex", *PHONE_TOKENS, *ADDRESS_TOKENS)
 
 
@@ -230,8 +230,9 @@ def addresses(connection: duckdb.DuckDBPyConnection, key: bytes | None) -> None:
         parted as (
             select value, regexp_extract(b, '^[^市县区旗0-9]{{1,6}}[市县区旗]') as county, b from without_city
         ),
-        tailed as (select value, county, substr(b, length(county) + 1) as tail from parted)
+        tailed as (select value, county, b, substr(b, length(county) + 1) as tail from parted)
         select value,
+            {_listed("[case when length(b) > 6 then right(b, 7) end]", "ending", key)} as address_end,
             {_listed("[case when length(county) > 1 then county end]", "county", key)} as county,
             {_listed("[case when length(place) > 1 then county || place end]", "place", key)} as place,
             {_listed("[case when length(door) > 3 and regexp_matches(door, '[0-9]') then door end]", "home", key)} as home,

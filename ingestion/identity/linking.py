@@ -33,6 +33,7 @@ create table if not exists vault.link_node (
 );
 create table if not exists vault.link_pair (left_node bigint not null, right_node bigint not null, weight double not null, levels varchar not null,
     automatic boolean not null, version varchar not null);
+create table if not exists vault.link_scored (version varchar not null);
 create table if not exists vault.link_cluster (node_no bigint not null, head_no bigint not null);
 alter table vault.person_event add column if not exists evidence varchar;
 alter table vault.person_event add column if not exists recorded_at timestamp;
@@ -233,7 +234,7 @@ def _parted(connection: duckdb.DuckDBPyConnection, day: date) -> None:
 
 
 def _score(connection: duckdb.DuckDBPyConnection, weights: model.Model, day: date, key: bytes | None) -> None:
-    """Blocks and pairs of changed nodes, and of those that their change disturbs."""
+    """Blocks and pairs of changed nodes, of those that their change disturbs, and of all where other weights came into force."""
     profile(connection, "changed_node", day, "changed_profile")
     features.tokenise(connection, "changed_profile", "node_no", key, only=candidates.BLOCK_TOKENS, into="changed_token")
     connection.execute(
@@ -247,7 +248,14 @@ def _score(connection: duckdb.DuckDBPyConnection, weights: model.Model, day: dat
         """
     )
     candidates.replace(connection, "changed_node", "blocked")
-    connection.execute("create or replace temp table rescored as select node_no from changed_node union select node_no from disturbed")
+    connection.execute(
+        """
+        create or replace temp table rescored as
+        select node_no from changed_node union select node_no from disturbed
+        union select node_no from vault.link_node where exists (from vault.link_scored where version <> $version) and not is_numbered
+        """,
+        {"version": weights.version},
+    )
     connection.execute(
         """
         delete from vault.link_pair
@@ -393,7 +401,13 @@ def _all_days(connection: duckdb.DuckDBPyConnection, key: bytes | None) -> int:
     weights = model.in_force(connection)
     latest: date | None = connection.execute("select max(delivered_on) from vault.claim where linked").fetchone()[0]
     connection.execute(BACKDATE)
-    return sum(_one_day(connection, weights, day, max(day, latest) if latest else day, key) for day in _days(connection))
+    days = _days(connection)
+    if not days and latest and connection.execute("select exists (from vault.link_scored where version <> $v)", {"v": weights.version}).fetchone()[0]:
+        days = [latest]
+    changed = sum(_one_day(connection, weights, day, max(day, latest) if latest else day, key) for day in days)
+    connection.execute("delete from vault.link_scored")
+    connection.execute("insert into vault.link_scored values ($v)", {"v": weights.version})
+    return changed
 
 
 def link(settings: Settings, key: bytes | None = None) -> dict[str, int]:

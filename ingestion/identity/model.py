@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -143,19 +145,26 @@ def linker(connection: duckdb.DuckDBPyConnection, model: Model, table: str) -> A
     return made
 
 
-def score(connection: duckdb.DuckDBPyConnection, model: Model, nodes: str, pairs: str, into: str) -> None:
-    """Score pairs (left_node, right_node) of nodes → table `into`: left_node, right_node, weight (bits), levels, automatic.
-
-    levels  JSON: of each comparison its level (null where a side says nothing) and its bits, so that a score can be explained later
-    automatic  whether every level allows a link without a clerk, and name and birth date were compared at all
-    """
+@contextmanager
+def predicted(connection: duckdb.DuckDBPyConnection, model: Model, nodes: str, pairs: str, *, threshold: float | None) -> Iterator[tuple[Any, Any]]:
+    """Splink's linker and its scored pairs, for a table of nodes and one of pairs (left_node, right_node); gone at the end."""
     beside = connection.cursor()  # Splink makes tables of its own: not within the vault's transaction
     beside.register("compared", connection.execute(f"from {nodes}").to_arrow_table())
     blocked = connection.execute(f"select left_node as join_key_l, right_node as join_key_r, '0' as match_key from {pairs}")
     beside.register("blocked_pair", blocked.to_arrow_table())
     linking = linker(beside, model, "compared")
     linking.table_management.register_blocked_pairs_for_predict(linking._db_api.register("blocked_pair"))
-    predicted = linking.inference.predict(threshold_match_weight=model.review, warning_mode="never")
+    yield linking, linking.inference.predict(threshold_match_weight=threshold, warning_mode="never")
+    linking.table_management.delete_tables_created_by_splink_from_db()
+    beside.close()
+
+
+def score(connection: duckdb.DuckDBPyConnection, model: Model, nodes: str, pairs: str, into: str) -> None:
+    """Score pairs (left_node, right_node) of nodes → table `into`: left_node, right_node, weight (bits), levels, automatic.
+
+    levels  JSON: of each comparison its level (null where a side says nothing) and its bits, so that a score can be explained later
+    automatic  whether every level allows a link without a clerk, and name and birth date were compared at all
+    """
     parts, vetoes = [], ["gamma_name >= 0", "gamma_birth_date >= 0"]
     for name, comparison in model.comparisons.items():
         labels = [lv.label for lv in reversed(comparison.levels)]
@@ -166,15 +175,14 @@ def score(connection: duckdb.DuckDBPyConnection, model: Model, nodes: str, pairs
         forbidden = [str(labels.index(lv.label)) for lv in comparison.levels if not lv.automatic]
         if forbidden:
             vetoes.append(f"gamma_{name} not in ({', '.join(forbidden)})")
-    found = beside.execute(
-        f"""
-        select node_no_l as left_node, node_no_r as right_node, match_weight as weight,
-            cast(to_json(struct_pack({", ".join(parts)})) as varchar) as levels, {" and ".join(vetoes)} as automatic
-        from {predicted.physical_name}
-        """
-    ).to_arrow_table()
-    linking.table_management.delete_tables_created_by_splink_from_db()
-    beside.close()
+    with predicted(connection, model, nodes, pairs, threshold=model.review) as (linking, table):
+        found = linking._db_api.duckdb_con.execute(
+            f"""
+            select node_no_l as left_node, node_no_r as right_node, match_weight as weight,
+                cast(to_json(struct_pack({", ".join(parts)})) as varchar) as levels, {" and ".join(vetoes)} as automatic
+            from {table.physical_name}
+            """
+        ).to_arrow_table()
     connection.register("found_pair", found)
     connection.execute(f"create or replace temp table {into} as from found_pair")
     connection.unregister("found_pair")

@@ -69,18 +69,30 @@ def reveal(settings: Settings, person_id: str, *, who: str, why: str) -> dict[st
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     with vault.opened(settings, connection):
         connection.execute(LOG)
-        known = _check(settings, _entries(connection))
         identities = [
             i for (i,) in connection.execute(f"select identity_id from {CURRENT} where person_id = $p order by 1", {"p": person_id}).fetchall()
         ]
         if not identities:
             raise Refused(_gone(connection, person_id))
-        entry = _entry(len(known) + 1, who, why, person_id, tuple(identities), known[-1].digest if known else "")
-        connection.execute("insert into vault.reidentification values ($1, $2, $3, $4, $5, $6, $7, $8)", [*asdict(entry).values()])
-        connection.execute("checkpoint vault")
-        with ops.transaction(settings.ops_url) as store:
-            ops.replace(store, ops.reidentification, [{c.name: getattr(entry, c.name) for c in ops.reidentification.columns}])
+        enter(settings, connection, {person_id: identities}, who=who, why=why)
         return _identity(connection, identities)
+
+
+def enter(settings: Settings, connection: duckdb.DuckDBPyConnection, persons: dict[str, list[str]], *, who: str, why: str) -> None:
+    """Enter into both logs that persons (key → identities) are shown to somebody; the vault is attached, outside a transaction. Raises LogBroken."""
+    if not persons:
+        return
+    connection.execute(LOG)
+    known = _check(settings, _entries(connection))
+    before, made = known[-1].digest if known else "", []
+    for number, (person_id, identities) in enumerate(persons.items(), len(known) + 1):
+        made.append(_entry(number, who, why, person_id, tuple(identities), before))
+        before = made[-1].digest
+    connection.executemany("insert into vault.reidentification values ($1, $2, $3, $4, $5, $6, $7, $8)", [[*asdict(e).values()] for e in made])
+    connection.execute("checkpoint vault")
+    with ops.transaction(settings.ops_url) as store:
+        for entry in made:
+            ops.replace(store, ops.reidentification, [{c.name: getattr(entry, c.name) for c in ops.reidentification.columns}])
 
 
 def entries(settings: Settings) -> list[Entry]:

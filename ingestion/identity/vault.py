@@ -274,7 +274,10 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
     columns = subject_columns(contract)
     local = contract.subject_field("local_no")
     local_key = f'"{local.name}"' if local and contract.subject != "person" else "cast(null as varchar)"
-    key_fields = " || '|' || ".join(f"""coalesce(cast("{f.name}" as varchar), '')""" for f in contract.primary_key)
+    # where the person is part of a record's key, a record without number and telephone is known by all that it says of the person
+    said = [columns[a] for a in ATTRIBUTES if a != "id_card_no"] if contract.keyed_by_subject else []
+    key_parts = [f'"{f.name}"' for f in contract.primary_key] + said
+    key_fields = " || '|' || ".join(f"coalesce(cast({part} as varchar), '')" for part in key_parts)
     demographic = _demographic(columns)
     key_is_person = contract.keyed_by_subject or any(not f.in_lake for f in contract.primary_key)
     issued = "true" if key_is_person else "not _deleted"
