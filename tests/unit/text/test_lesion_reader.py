@@ -110,6 +110,10 @@ def test_a_report_without_a_lesion_has_none(kind: str, finding: str) -> None:
             assert structure(kind, text).lesions == [], text
 
 
+WORDS = (
+    *("左", "右乳", "双肺", "上叶", "3点", "结节", "低回声", "，", "。", "1、", "BI-RADS", "4A类", "5mm×"),
+    *("3cm", "较大者", "未见", "其内", "对侧", "(-)", "：", "及", "０", "Ⅳ", "腋下", "淋巴结"),
+)
 PIECES = ("左乳3点、", "右肺上叶及", "bi-rads ", "4类", "1、", "结节", "(", "距", "0.5×", "，", "较大者", "前次检查", "两肺散在多发小结节，")
 
 
@@ -133,33 +137,7 @@ def test_time_grows_with_the_length_of_the_text(kind: str, piece: str) -> None:
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_no_text_fails_and_evidence_stays_in_the_text(kind: str) -> None:
     rng = random.Random(11)
-    words = [
-        "左",
-        "右乳",
-        "双肺",
-        "上叶",
-        "3点",
-        "结节",
-        "低回声",
-        "，",
-        "。",
-        "1、",
-        "BI-RADS",
-        "4A类",
-        "5mm×",
-        "3cm",
-        "较大者",
-        "未见",
-        "其内",
-        "对侧",
-        "(-)",
-        "：",
-        "及",
-        "０",
-        "Ⅳ",
-        "腋下",
-        "淋巴结",
-    ] + ["\n", " "]
+    words = [*WORDS, "\n", " "]
     for _ in range(400):
         text = "".join(rng.choices(words, k=rng.randint(1, 40)))
         for one in structure(kind, text).fields:
