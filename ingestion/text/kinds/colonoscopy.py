@@ -33,6 +33,7 @@ WORDS = {
 MARKED = {"lesion", "site", "form", "growth", "resection", "biopsy"}
 NOT_REMOVED = re.compile(r"(?:择期|建议|拟|必要时|未行|未予|未|待|评估|可行|如需)[^,。;]{0,8}$")
 NEOPLASIA = re.compile("瘤变|异型增生|腺癌|病理[:为示]|绒毛状|管状腺瘤|锯齿状")
+WELL = re.compile("光滑|光整|通畅|未见(?:明显)?异常|正常")
 STALK = re.compile(r"(?<!无)(?<!亚)(?:有蒂|带蒂|长蒂|短蒂|粗蒂|细蒂)")
 COMPLETE = ("1", "2")
 
@@ -181,7 +182,7 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
         else:
             fields.add("has_polyp_or_mass", False, first.start, first.end)
     else:
-        none = _book().patterns["none_seen"].search(norm)
+        none = _book().patterns["none_seen"].search(norm) or WELL.search(norm)
         spot = denied[0] if denied else None
         if none or spot:
             fields.add("has_polyp_or_mass", False, *(none.span() if none else (spot.start, spot.end)))

@@ -16,6 +16,7 @@ NAME = "pathology"
 ASSERTED = frozenset({"histology", "benign", "vessel", "nerve", "stain"})
 STOPS = re.compile("[,;。\n]")
 HARD_STOPS = re.compile(r"[。\n]|(?<![\d.])\d{1,2}[.、](?!\d)")
+NAMED_NEXT = re.compile("[,、(]?[^。;,]{0,8}(?:符合|考虑|倾向|提示)")
 TNM_HINT = re.compile("t ?(?:is|x|[0-4o])")
 UNCERTAIN = re.compile(r"不除外|除外|排除|可疑|疑|待排|\?|不能排除|可能")
 GROSS_SIZE = re.compile(r"(?:肿瘤|肿物|肿块|癌灶|病灶|病变|癌|瘤体|结节|隆起)[^。;\d]{0,16}$|(?:最大径|最大直径|大小)[^。;\d]{0,6}$")
@@ -184,6 +185,7 @@ def _coded(doc: Document, hit: Hit, organ: str | None) -> str:
 def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, list[Hit]], parts: list[Part]) -> None:
     norm = doc.norm
     tail = min((hit.start for hit in groups.get("section_end", ())), default=len(norm))
+    generic = _book().data["generic"]
     best: tuple[tuple[int, bool], str, Hit, Part] | None = None
     doubtful: tuple[str, Hit] | None = None
     several = len(parts) > 1
@@ -208,6 +210,12 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
                 continue
             if "建议" in norm[begin : hit.start]:
                 continue
+            if (
+                hit.concept in generic
+                and NAMED_NEXT.match(norm, hit.end)
+                and any(other.category == "histology" and hit.end < other.start < min(part.end, hit.end + 24) for other in found)
+            ):
+                continue  # 查见癌，形态符合导管原位癌
             if assertion == "historical" and "术后" in norm[hit.end : hit.end + 4]:
                 continue
             if hit.category == "benign":
