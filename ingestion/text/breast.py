@@ -1,4 +1,15 @@
-"""What ultrasound and mammography of the breast have in common: lesions by side, quadrant and clock, BI-RADS, axillary nodes, composition."""
+"""What ultrasound and mammography of the breast have in common: lesions by side, quadrant and clock, BI-RADS, axillary nodes, composition.
+
+Fields of a lesion: side, quadrant (as written) and quadrant_code, region, clock, nipple_distance_mm, depth, lesion_type (mass, cyst, calcification,
+asymmetry, architectural_distortion, non_mass, duct_dilatation, lesion), echo, shape, orientation, margin, posterior, blood_flow, mass_density,
+calcification and its morphology and distribution, architectural_distortion, long_, short_, third_, mean_ and smallest_diameter_mm,
+diameter_comparator, count, is_multiple, growth, compared_on, previous_diameter_mm, nature, bi_rads, bi_rads_low (the other end of a range),
+site where it is not the breast (accessory_breast, chest_wall).
+Fields of the report: bi_rads (worst), bi_rads_left, _right (worst of the side), assessment_left, _right, _both, _unsided (a class said of a whole
+breast), axillary_nodes_left, _right (not_enlarged, visible, enlarged, suspicious), axillary_node_long_mm, _short_mm, axillary_nodes_bi_rads,
+composition (a to d), breast_type, gland_thickness_mm, and by side hyperplasia, duct_dilatation, skin_thickening, nipple_retraction, implant,
+postoperative.
+"""
 
 from __future__ import annotations
 
@@ -417,6 +428,9 @@ class BreastReader(Reader):
     def aside(self, token: Token, one: Measurement, before: str) -> bool:
         if ("乳头" in before or "乳晕" in before) and (one.cue == "distance" or "距" in before):
             self.measured("nipple_distance_mm", one.values_mm[0], one)
+            return True
+        if "腺体" in before and "厚" in before and self.site == BREAST:
+            self.say("gland_thickness_mm", Value(one.values_mm[0], one.start, one.end, "breast.gland_thickness", "mm"))
             return True
         if one.cue in {"distance", "thickness"} or before.endswith(("厚", "内径", "内径约", "宽约", "管径", "管径约", "厚度")):
             return True

@@ -195,6 +195,7 @@ class Reader:
         return [
             self.token(found.start(), at + 1, "number", str(int(number(found["number"]) or 0)))
             for found, at in self.before(chars, self.book.patterns["number"], 4)
+            if self.norm[at + 1 : at + 2] not in ("月", "周", "年", "季")
         ]
 
     def _tokens(self, plan: Plan) -> list[Token]:
@@ -591,11 +592,11 @@ class Reader:
             self.set("compared_on", Value(written, date.start(), date.end(), f"{self.BOOK}.compared_on"))
 
     def on_count(self, token: Token) -> None:
-        if not self.negated:
+        if not (self.negated or self.skip):
             self.set("is_multiple", self.value(token, token.concept == "multiple"))
 
     def on_number(self, token: Token) -> None:
-        if not self.negated:
+        if not (self.negated or self.skip):
             self.set("count", self.value(token, int(token.concept)))
 
     # ------------------------------------------------------------------ sizes

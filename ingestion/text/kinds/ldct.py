@@ -1,4 +1,13 @@
-"""Chest CT of lung cancer screening: nodules by lobe and segment with density, diameters, margin, signs and growth; Lung-RADS; other findings."""
+"""Chest CT of lung cancer screening: nodules by lobe and segment with density, diameters, margin, signs and growth; Lung-RADS; other findings.
+
+Fields of a lesion: side, lobe (RUL RML RLL LUL LLL), segment, zone, lesion_type (nodule, mass, opacity), density (solid, part_solid, ground_glass,
+subsolid), long_, short_, third_, mean_ and smallest_diameter_mm, diameter_comparator, solid_component_mm, pleural_distance_mm, margin, yes/no of
+lobulation, spiculation, calcification, pleural_retraction, vacuole, cavity, air_bronchogram, vessel_convergence, fat, endobronchial; count,
+is_multiple, growth, compared_on, previous_diameter_mm, nature, lung_rads, series_number, image_number, attenuation_hu.
+Fields of the report: nodule_present, nodule_count, lung_rads (worst), airway_lesion, lymph_nodes_mediastinal, _hilar, _axillary, _other
+(not_enlarged, visible, calcified, enlarged), lymph_node_long_mm, _short_mm, postoperative, and yes/no of the concepts of `finding` in
+lexicons/ldct.yaml, with <finding>_side and <finding>_grade where they are said.
+"""
 
 from __future__ import annotations
 
@@ -77,6 +86,8 @@ STATES = {
     ("airway", "dilatation"): "bronchiectasis",
     ("airway", "narrowing"): "airway_lesion",
 }
+# From the least to the most that has to be done about it (0: more images are needed).
+LUNG_RADS = ("1", "2", "0", "3", "4", "4A", "4B", "4X")
 NODE_REGIONS = {"mediastinum": "mediastinal", "hilum": "hilar", "axilla": "axillary"}
 NODE_SEVERITY = ("not_enlarged", "visible", "calcified", "enlarged")
 
@@ -387,7 +398,7 @@ class LungReader(Reader):
         elif self.no_nodule and not self.lesions:
             self.say("nodule_present", self.no_nodule)
         if self.rads:
-            self.say("lung_rads", max(self.rads, key=lambda one: one.value))
+            self.say("lung_rads", max(self.rads, key=lambda one: LUNG_RADS.index(one.value.rstrip("S"))))
         for name, value in (self.found | self.details).items():
             self.say(name, value)
         for region, state in self.nodes.items():
