@@ -91,7 +91,7 @@ class BreastReader(Reader):
         result: list[Token] = []
         has_rads = "rad" in norm and self._rads(result)
         for found, at in self.before("类", patterns["bare_class"]):
-            if has_rads or found["letter"] or norm[max(0, found.start() - 1) : found.start()] in ("(", "虑", ":"):
+            if has_rads or found["letter"] or norm[max(0, found.start() - 1) : found.start()] in ("(", "虑", "为", ":"):
                 result.append(token(found.start(), at + 1, "class", self._classes(found)))
         for found, at in self.before("点时", patterns["clock"], 18):
             if norm.startswith(NO_CLOCK, at + 1) or (norm[at] == "时" and not norm.startswith(("位", "方"), at + 1)):
@@ -101,6 +101,8 @@ class BreastReader(Reader):
                 result.append(token(start + one.start(), start + one.end(), "clock", one.group()))
             first, last = found["first"], found["last"]
             result.append(token(found.start("first"), at + 1, "clock", f"{first}-{last}" if last else first))
+        if ":00" in norm or ":30" in norm:
+            result += [token(*found.span(), "clock", found["first"]) for found in patterns["watch"].finditer(norm)]
         result += self.counted("个枚颗")
         hidden = self._legend() if norm.count("类") > 2 else []
         if hidden:
@@ -122,7 +124,9 @@ class BreastReader(Reader):
             while start > 0 and norm[start - 1] in "bi1l- _":
                 start -= 1
             if found:
-                result.append(token(start, self._class_end(found.end()), "class", self._classes(found)))
+                again = patterns["again"].match(norm, found.end()) if found["first"] == "4" else None
+                end = again.end() if again else self._class_end(found.end())
+                result.append(token(start, end, "class", birads("4", again["letter"]) if again else self._classes(found)))
             if found and norm[found.end() : found.end() + 1] in ("类", "级"):
                 continue
             sentence_end = min((i for i in (norm.find("。", end, end + SIDED), norm.find("\n", end, end + SIDED)) if i >= 0), default=end + SIDED)
