@@ -34,6 +34,8 @@ RADS = re.compile("rads?")
 # So far behind BI-RADS a side and a digit are looked for: BI-RADS：右1 左4A.
 SIDED = 40
 LEGEND = re.compile("0类:?.{2,60}?1类:?.{2,40}?2类")
+# What may be a lesion or be part of one.
+PARTS = frozenset({"calcification", "architectural_distortion"})
 BREAST, AXILLA = "breast", "axilla"
 # Reports without a unit give centimetres when the numbers are that small.
 CENTIMETRES_BELOW = 5.0
@@ -225,7 +227,7 @@ class BreastReader(Reader):
 
     def same_lesion(self, token: Token, name: str, value: Value) -> bool:
         last = self.current[-1]
-        if value.value == "calcification" and last.values.get("lesion_type", value).value != "calcification":
+        if value.value in PARTS and last.values.get("lesion_type", value).value != value.value:
             self.part(token, name, value)
             return True
         if name == "echo" and "echo" in last.values:
@@ -237,7 +239,7 @@ class BreastReader(Reader):
         return True
 
     def part(self, token: Token, name: str, value: Value) -> None:
-        if value.value in {"calcification", "architectural_distortion"}:
+        if value.value in PARTS:
             of_it = [(waiting, one) for waiting, one in self.waiting if waiting.startswith("calcification")]
             for lesion in self.current:
                 for waiting, one in [(value.value, value._replace(value=True)), *of_it]:
@@ -246,7 +248,7 @@ class BreastReader(Reader):
 
     def absent(self, token: Token, concept: str) -> None:
         here = [one for one in self.current if one in self.sentence_lesions]
-        if concept in {"calcification", "architectural_distortion"} and here and not self.places:
+        if concept in PARTS and here and not self.places:
             self.set(concept, self.value(token, False))
 
     def on_echo_spot(self, token: Token) -> None:
@@ -430,7 +432,8 @@ class BreastReader(Reader):
         return one.values_mm
 
     def aside(self, token: Token, one: Measurement, before: str) -> bool:
-        if ("乳头" in before or "乳晕" in before) and (one.cue == "distance" or "距" in before):
+        away = one.cue == "distance" or "距" in before or (len(one.values_mm) == 1 and self.norm[one.end : one.end + 1] == "处")
+        if away and ("乳头" in before or "乳晕" in before):
             self.measured("nipple_distance_mm", one.values_mm[0], one)
             return True
         if "腺体" in before and "厚" in before and self.site == BREAST:
