@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from ingestion.codes.decisions import DIAGNOSIS, LABORATORY, MORPHOLOGY, UNIT, TextDecision, text_key
-from ingestion.codes.diagnosis import _organ_of, diagnosis
+from ingestion.codes.diagnosis import diagnosis, organ_of
 from ingestion.codes.laboratory import SEEDS, LabCode, laboratory, of_item, unit_of
 from ingestion.codes.lexicon import names, sites
 from ingestion.codes.model import CODED, EMPTY, NO_TUMOUR, UNMAPPED, Code, Coded
@@ -87,7 +87,7 @@ def _decided_code(code: str, decision: TextDecision, length: int) -> Code:
     if decision.kind == MORPHOLOGY:
         name, role, behaviour, organ = names().get(code, code), "histology", BEHAVIOURS.get(code[-1], "malignant"), None
     else:
-        organ = _organ_of(code)
+        organ = organ_of(code)
         name = names().get(code) or names().get(code[:5]) or names().get(code[:3], code)
         behaviour = next((k for k in ("malignant", "in_situ", "uncertain", "benign") if organ and _is_of(code, organ, k)), "condition")
         behaviour = (

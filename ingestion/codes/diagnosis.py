@@ -62,6 +62,16 @@ class Group:
 
 
 @dataclass(slots=True)
+class Waiting:
+    """A tumour word that found no site yet, with what words around it said."""
+
+    kind: str
+    histology: Histology | None
+    token: Token
+    assertion: str
+
+
+@dataclass(slots=True)
 class Clause:
     """What is being read: sites without a tumour word, flags that words before have set, and what was made."""
 
@@ -77,7 +87,7 @@ class Clause:
     family: bool = False
     bracket: int = 0
     groups: list[Group] = field(default_factory=list)
-    waiting: list[tuple[str, Histology | None, Token]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
 
 def diagnosis(text: str | None, *, site: str | None = None) -> Coded:
@@ -228,25 +238,35 @@ class _Reader:
         side = c.side
         if kind == "secondary":
             c.secondary_next = False
+            if not places and not c.groups and self.made and self.made[-1].behaviour in ("finding", "uncertain"):
+                places = self.made[-1].places  # 肝内占位，转移可能
             if places:
                 self._emit(kind, histology, places, token)
             else:
-                c.waiting.append((kind, histology, token))
+                self._wait(kind, histology, token)
             return
         places = _one_lesion(places)
         if not places and self._tells_more(kind, histology, token):
             return
-        if not places and (organ := _implied(kind, histology, self.site)):
+        if not places and (organ := _implied(kind, histology, self.site) or self._organ_of_condition()):
             places = [Place(organ, [], side, token.start, token.end, False)]
             c.side = None
         if places:
             self._emit(kind, histology, places, token)
         else:
-            c.waiting.append((kind, histology, token))
+            self._wait(kind, histology, token)
+
+    def _wait(self, kind: str, histology: Histology | None, token: Token) -> None:
+        self.clause.waiting.append(Waiting(kind, histology, token, self._assertion()))
+
+    def _organ_of_condition(self) -> str | None:
+        """The organ of the condition just named in the clause: 胃溃疡癌变, Barrett食管伴低级别上皮内瘤变."""
+        last = self.clause.groups[-1] if self.clause.groups else None
+        return last.codes[0].organ if last and last.behaviour == "condition" and last.codes and last.codes[0].organ in sites() else None
 
     def _tells_more(self, kind: str, histology: Histology | None, token: Token) -> bool:
         """A tumour word without a site tells more of the lesion before it, in this clause or the one before."""
-        earlier = self.clause.groups or self.made[-1:]
+        earlier = self.clause.groups or self.made
         if not earlier or kind in ("finding", "polyp"):
             return False
         last = earlier[-1]
@@ -255,6 +275,9 @@ class _Reader:
             if kind in ("uncertain",) and last.behaviour != "finding":
                 return True
             made = self._codes(kind, histology, last.places, token, 1.0)
+            if made and kind == "low_grade" and last.behaviour in ("benign", "polyp"):
+                earlier.append(Group(made, last.places, kind))  # 导管内乳头状瘤伴不典型增生 are two
+                return True
             if made:
                 side = last.codes[0].laterality_code if last.codes else None
                 last.codes[:] = [replace(m, laterality_code=m.laterality_code or side) for m in made]
@@ -269,6 +292,15 @@ class _Reader:
 
     def _condition(self, condition: Condition, token: Token) -> None:
         c = self.clause
+        if c.pending and condition.behaviour in ("encounter", "history", "family_history"):
+            # 肺恶性肿瘤个人史: the site is named before what else would be of no organ
+            places, c.pending = _one_lesion(c.pending), []
+            self._emit("malignant", None, places, token)
+            if condition.behaviour == "history":
+                self._mark_history()
+            elif condition.behaviour == "family_history":
+                self._to_family()
+            return
         start, end = self.whole.original(token.start, token.end)
         role = {"condition": "condition", "encounter": "encounter", "family_history": "family_history", "history": "condition"}
         assertion = "family_history" if condition.behaviour == "family_history" else "history" if condition.behaviour == "history" else None
@@ -322,6 +354,9 @@ class _Reader:
         return made
 
     def _mark_last(self, **changed: str) -> None:
+        if self.clause.waiting and not self.clause.groups:
+            self.clause.waiting[-1].assertion = changed["assertion"]
+            return
         groups = self.clause.groups or self.made[-1:]
         if groups and not (self.clause.pending and not self.clause.groups):
             last = groups[-1]
@@ -375,8 +410,10 @@ class _Reader:
     def _end_clause(self) -> None:
         c = self.clause
         if c.waiting and c.pending:
-            kind, histology, token = c.waiting.pop()
-            self._emit(kind, histology, c.pending if kind == "secondary" else _one_lesion(c.pending), token)
+            w = c.waiting.pop()
+            self._emit(w.kind, w.histology, c.pending if w.kind == "secondary" else _one_lesion(c.pending), w.token)
+            if c.groups and w.assertion != "confirmed":
+                c.groups[-1].codes[:] = [replace(x, assertion=w.assertion) for x in c.groups[-1].codes]
             c.pending = []
         elif c.origin_next and c.pending:
             place = c.pending[-1]
@@ -413,27 +450,27 @@ class _Reader:
     def _place_what_waits(self) -> None:
         """Tumour words that found no site: a stated code, an unspecified metastasis, or a text for the clerk."""
         stated = [m for m in STATED.finditer(self.whole.text)]
-        for kind, histology, token in self.clause.waiting:
-            start, end = self.whole.original(token.start, token.end)
-            if kind == "secondary":
-                is_negated = self.clause.negated
-                if not is_negated:
-                    morphology = f"{histology.code[:4]}/6" if histology else None
-                    made = Code(
-                        "icd10", "C79.9", names()["C79.9"], "secondary", "secondary", self._assertion(), MOST, start, end,
-                        "secondary without a site", morphology_code=morphology,
-                    )  # fmt: skip
-                    self.made.append(Group([made], [], "secondary"))
-            elif kind in ("malignant", "in_situ") and stated:
-                code = (stated[0][1] + (stated[0][2] or "")).upper()
-                organ = _organ_of(code)
-                morphology = histology.code_at(organ) if histology else None
+        for w in self.clause.waiting:
+            start, end = self.whole.original(w.token.start, w.token.end)
+            if w.kind == "secondary":
+                if w.assertion == "negated":
+                    continue
+                morphology = f"{w.histology.code[:4]}/6" if w.histology else None
                 made = Code(
-                    "icd10", code, names().get(code, names().get(code[:3], "恶性肿瘤")), "primary", kind, self._assertion(), MOST, start, end,
+                    "icd10", "C79.9", names()["C79.9"], "secondary", "secondary", w.assertion, MOST, start, end, "secondary without a site",
+                    morphology_code=morphology,
+                )  # fmt: skip
+                self.made.append(Group([made], [], "secondary"))
+            elif w.kind in ("malignant", "in_situ") and stated:
+                code = (stated[0][1] + (stated[0][2] or "")).upper()
+                organ = organ_of(code)
+                morphology = w.histology.code_at(organ) if w.histology else None
+                made = Code(
+                    "icd10", code, names().get(code, names().get(code[:3], "恶性肿瘤")), "primary", w.kind, w.assertion, MOST, start, end,
                     "code stated in the text", organ, sites()[organ].cancer if organ else None, morphology_code=morphology,
                 )  # fmt: skip
-                self.made.append(Group([made], [], kind))
-            elif kind not in ("finding", "low_grade") or not self.made:
+                self.made.append(Group([made], [], w.kind))
+            elif w.kind not in ("finding", "low_grade") or not self.made:
                 self.unplaced += 1
 
 
@@ -505,7 +542,7 @@ def _family(organ: str | None) -> str:
     return sites()[organ].family if organ in sites() else "Z80.9"
 
 
-def _organ_of(code: str) -> str | None:
+def organ_of(code: str) -> str | None:
     """The organ whose codes hold a code, by its first three characters and then the whole."""
     for organ, site in sites().items():
         if code in site.codes.values() or any(code in p.values() for p in site.parts.values()):

@@ -37,7 +37,7 @@ KEPT = "\ue000"
 
 @cache
 def _words() -> dict[str, list[str]]:
-    return yaml.safe_load((HERE / "scrub.yml").read_text(encoding="utf-8"))
+    return yaml.load((HERE / "scrub.yml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
 def _any(*lists: str, before: str = "") -> str:
