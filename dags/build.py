@@ -39,6 +39,10 @@ def build() -> None:
     def structure_texts() -> dict:
         return steps.structure_texts()
 
+    @task
+    def code_texts() -> dict:
+        return steps.code_texts()
+
     @task(retries=0)
     def gate_lake() -> dict:
         return steps.gate("lake")
@@ -85,7 +89,8 @@ def build() -> None:
     version = publish(as_of)
     judged = gate_lake()
     chain(judged, check_deliveries(as_of), return_defects(), nodes)
-    chain(as_of, link_identities(), export_metadata(), structure_texts(), judged, nodes, dbt_verdict(nodes), gate_features(), gate_marts(), version)
+    chain(as_of, link_identities(), export_metadata(), structure_texts(), code_texts(), judged)
+    chain(judged, nodes, dbt_verdict(nodes), gate_features(), gate_marts(), version)
     version >> EmptyOperator(task_id="published", outlets=[Asset(name="lakehouse_published", uri=PUBLISHED)])
     version >> report()
 

@@ -21,6 +21,7 @@ CHECKPOINTS = {
     "marts": "主题表关口（全省）",
     "delivery": "应交数据（按机构）",
     "text": "文本结构化（按机构和报告种类）",
+    "codes": "文本编码（按机构和字段）",
     "field_qc": "字段质控（入库前）",
 }
 SEVERITIES = ("critical", "warning", "info")

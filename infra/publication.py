@@ -21,7 +21,7 @@ from ingestion import duck, ops
 PREFIXES = ("feat_", "mart_", "meta_", "rule_", "research_", "omop_")
 REFRESHED = ("meta_check_result", "meta_batch_ledger")
 KEPT_VERSIONS = 3
-CODE = ("dbt_project", "ingestion/contracts", "ingestion/text", "expectations/suites")
+CODE = ("dbt_project", "ingestion/contracts", "ingestion/text", "ingestion/codes", "expectations/suites")
 CODE_SUFFIXES = {".sql", ".yml", ".yaml", ".csv", ".py", ".json"}
 NOT_CODE = {"target", "logs", "dbt_packages", "__pycache__"}
 
@@ -43,7 +43,7 @@ class Publication:
 
 
 def code_hash(root: Path = ROOT) -> str:
-    """Hash of everything that decides what the same batches become: models, rules, contracts, text engine, suites."""
+    """Hash of everything that decides what the same batches become: models, rules, contracts, text engine, coders, suites."""
     digest = hashlib.sha256()
     for folder in CODE:
         for path in sorted((root / folder).rglob("*")):

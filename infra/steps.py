@@ -204,6 +204,18 @@ def structure_texts() -> dict[str, int]:
         return done
 
 
+def code_texts() -> dict[str, int]:
+    """Give the texts of new batches their codes (of all, where word lists or decisions changed), and write the QC clerk's list of those without."""
+    from ingestion.codes import stage, worklist
+
+    settings = _settings()
+    with recorded(settings, "code texts", withhold=True) as outcome:
+        done = stage.run_all(settings, run_id())
+        files = worklist.write_worklists(settings)
+        outcome["rows"] = done["texts"]
+        return {**done, "files": len(files)}
+
+
 def _first_count(done: dict[str, Any]) -> int | None:
     return next((v for v in done.values() if isinstance(v, int)), None)
 

@@ -22,7 +22,7 @@ from ingestion.returns import counts
 
 SHOWN_FAILURES = 10
 SHOWN_MISSING = 10
-CHECKPOINTS = ("field_qc", "text", "lake", "dbt", "features", "marts", "delivery")
+CHECKPOINTS = ("field_qc", "text", "codes", "lake", "dbt", "features", "marts", "delivery")
 
 
 @dataclass(frozen=True)

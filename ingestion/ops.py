@@ -84,7 +84,7 @@ check_result = Table(
     metadata,
     Column("check_id", String(32), primary_key=True, comment="hash of checkpoint, rule, organisation, feed, batch, table and column"),
     Column("run_id", String(60), nullable=False),
-    Column("checkpoint", String(20), nullable=False, comment="field_qc, text, lake, features, marts, dbt or delivery"),
+    Column("checkpoint", String(20), nullable=False, comment="field_qc, text, codes, lake, features, marts, dbt or delivery"),
     Column("rule", String(200), nullable=False),
     Column("description_zh", Text, nullable=False),
     Column("severity", String(10), nullable=False, comment="critical, warning or info"),

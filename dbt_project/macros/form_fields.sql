@@ -986,3 +986,21 @@
   {'feed': 'visit', 'model': 'stg_hospital__visit', 'day': 'visit_start_date', 'exam': '', 'exam_day': ''},
 ]) }}
 {% endmacro %}
+
+{% macro coded_fields() %}
+{{ return([
+  {'feed': 'diagnosis', 'field': 'diagnosis_name', 'model': 'stg_hospital__diagnosis', 'day': 'diagnosis_date', 'stated': 'diagnosis_code'},
+  {'feed': 'medical_record_front_page', 'field': 'main_diagnosis_name', 'model': 'stg_hospital__medical_record_front_page', 'day': 'discharge_date', 'stated': 'main_diagnosis_code'},
+  {'feed': 'medical_record_front_page', 'field': 'pathology_diagnosis_name', 'model': 'stg_hospital__medical_record_front_page', 'day': 'discharge_date', 'stated': 'morphology_code'},
+  {'feed': 'medical_record_front_page', 'field': 'death_cause_name', 'model': 'stg_hospital__medical_record_front_page', 'day': 'discharge_date', 'stated': ''},
+  {'feed': 'tumour_report_card', 'field': 'histology_name', 'model': 'meta_answer__tumour_report_card', 'day': 'first_diagnosis_date', 'stated': 'morphology_code'},
+  {'feed': 'imaging_report', 'field': 'clinical_diagnosis_text', 'model': 'stg_hospital__imaging_report', 'day': 'exam_date', 'stated': ''},
+  {'feed': 'death', 'field': 'cause_name', 'model': 'stg_hospital__death', 'day': 'death_date', 'stated': 'cause_code'},
+  {'feed': 'death', 'field': 'direct_cause_name', 'model': 'stg_hospital__death', 'day': 'death_date', 'stated': ''},
+  {'feed': 'death_registration', 'field': 'underlying_cause_name', 'model': 'stg_registry__death_registration', 'day': 'death_date', 'stated': ''},
+  {'feed': 'screening_follow_up', 'field': 'histology_name', 'model': 'meta_answer__screening_follow_up', 'day': 'follow_up_date', 'stated': 'morphology_code'},
+  {'feed': 'screening_follow_up', 'field': 'death_cause_text', 'model': 'meta_answer__screening_follow_up', 'day': 'follow_up_date', 'stated': 'death_icd10_code'},
+  {'feed': 'screening_ugi_endoscopy', 'field': 'endoscopic_diagnosis', 'model': 'meta_answer__screening_ugi_endoscopy', 'day': 'exam_date', 'stated': ''},
+  {'feed': 'screening_colonoscopy', 'field': 'endoscopic_diagnosis', 'model': 'meta_answer__screening_colonoscopy', 'day': 'exam_date', 'stated': ''},
+]) }}
+{% endmacro %}

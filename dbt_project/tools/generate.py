@@ -15,6 +15,7 @@ import pyarrow as pa
 import yaml
 
 from ingestion import lake
+from ingestion.codes.stage import text_fields
 from ingestion.contracts import Contract, Field, contracts
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -254,6 +255,7 @@ SUPPORT = {
     "text_report": "One row per report: the texts of one record and kind, structured or with the reason why not. 报告文本结构化台账。",
     "text_field": "Items that the text engine read in reports, with evidence. 报告文本结构化字段。",
     "text_finding": "Findings that the text engine read in reports, with assertion and evidence. 报告文本识别出的所见。",
+    "text_code": "Distinct texts of an organisation with their codes. 机构的不同文本及其编码。",
     "quarantine": "One row per quarantined row, field and reason; no values. 隔离记录：行、字段、原因，不含取值。",
     "form_answer": "Answers of forms that were not accepted as they stand. 未按原样接受的表单应答。",
     "identity_map": "Every assignment of an identity to a person, appended. 身份到人员的映射及其变更。",
@@ -351,6 +353,19 @@ def text_feeds_macro() -> str:
     return f"{{% macro text_feeds() %}}\n{{{{ return([\n{''.join(text)}]) }}}}\n{{% endmacro %}}\n"
 
 
+def coded_fields_macro() -> str:
+    """Macro with the text fields that are coded as diagnoses or histologies, and the model, day and stated code of their records."""
+    text = []
+    for f in text_fields():
+        c = contracts()[f.feed]
+        if f.kind == "laboratory" or not c.subject:
+            continue
+        day = next((x.name for x in c.lake_fields if x.business_date), "delivered_on")
+        model = answer_name(c) if c.is_form else staging_name(c)
+        text.append(f"  {{'feed': '{f.feed}', 'field': '{f.field}', 'model': '{model}', 'day': '{day}', 'stated': '{f.stated or ''}'}},\n")
+    return f"{{% macro coded_fields() %}}\n{{{{ return([\n{''.join(text)}]) }}}}\n{{% endmacro %}}\n"
+
+
 def form_fields_macro() -> str:
     """Macros with fields of every form (meta_form_response), fields that are measurements (std_measurement), and feeds with reports."""
     fields = {c.feed: [{"name": f.name, "comparator": f.comparator} for f in c.lake_fields] for c in forms()}
@@ -359,7 +374,8 @@ def form_fields_macro() -> str:
         for feed, listed in fields.items()
     ]
     names = ", ".join(f"'{c.feed}'" for c in forms() if not c.subject)
-    without = f"\n{{% macro forms_without_person() %}}{{{{ return([{names}]) }}}}{{% endmacro %}}\n\n{measured_fields_macro()}\n{text_feeds_macro()}"
+    more = "\n".join((measured_fields_macro(), text_feeds_macro(), coded_fields_macro()))
+    without = f"\n{{% macro forms_without_person() %}}{{{{ return([{names}]) }}}}{{% endmacro %}}\n\n{more}"
     return f"{{# {WRITTEN_BY} #}}\n{{% macro form_fields() %}}\n{{{{ return({{\n{''.join(rows)}}}) }}}}\n{{% endmacro %}}\n{without}"
 
 

@@ -96,7 +96,7 @@ def _factors() -> dict[tuple[str, str], float]:
 
 @cache
 def _around() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    said = yaml.safe_load((HERE / "lexicon" / "laboratory.yml").read_text(encoding="utf-8"))
+    said = yaml.load((HERE / "lexicon" / "laboratory.yml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     cut = (tuple(sorted((item_key(w) for w in said[side]), key=len, reverse=True)) for side in ("before", "after"))
     return *cut, tuple(said["other_specimen"])
 

@@ -55,7 +55,8 @@ class TextField:
         filled = f"coalesce({self.field}, '') <> ''" + (" or coalesce(item_code, '') <> ''" if self.kind == LABORATORY else "")
         listed = ", ".join(f"{expression} as {name}" for name, expression in parts.items())
         return f"""
-            select _batch, min(_delivered_on) as _delivered_on, '{self.feed}' as feed, '{self.field}' as field, '{self.kind}' as text_kind,
+            select _organisation, _batch, min(_delivered_on) as _delivered_on,
+                '{self.feed}' as feed, '{self.field}' as field, '{self.kind}' as text_kind,
                 coalesce({self.field}, '') as text, {listed}, {self.stated or "null"}::varchar as stated_code, count(*) as records
             from {source} where not coalesce(_deleted, false) and ({filled})
             group by all"""
@@ -82,6 +83,28 @@ def run(settings: Settings, organisation: str, run_id: str = "codes") -> dict[st
 
     Returns how many distinct texts were coded, how many of them have no code though they name a tumour or an item, and how many a person decided.
     """
+    with opened(settings) as connection:
+        return _run(settings, connection, organisation, run_id)
+
+
+def run_all(settings: Settings, run_id: str) -> dict[str, int]:
+    """The same for every organisation, whose texts are read from the lake together. Returns the sums."""
+    done = {"texts": 0, "unmapped": 0, "decided": 0}
+    with opened(settings) as connection:
+        for organisation in sorted({b["organisation"] for b in ops.rows(settings.ops_url, ops.batch_state)}):
+            for name, count in _run(settings, connection, organisation, run_id).items():
+                done[name] += count
+    return done
+
+
+def opened(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A connection that can read the lake."""
+    connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
+    duck.load_extensions(connection, ("httpfs", "avro", "iceberg"))
+    return connection
+
+
+def _run(settings: Settings, connection: duckdb.DuckDBPyConnection, organisation: str, run_id: str) -> dict[str, int]:
     table = lake.table(settings, lake.LAKE, TABLE, lake.SUPPORT[TABLE])
     states = [b for b in ops.rows(settings.ops_url, ops.batch_state, ops.batch_state.c.organisation == organisation)]
     feeds = {f.feed for f in text_fields()}
@@ -89,25 +112,22 @@ def run(settings: Settings, organisation: str, run_id: str = "codes") -> dict[st
     done = {"texts": 0, "unmapped": 0, "decided": 0}
     if not batches:
         return done
-    connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
-    duck.load_extensions(connection, ("httpfs", "avro", "iceberg"))
-    with connection:
-        decided = decisions.in_force(decisions.decisions_of(settings, organisation), max(b["delivered_on"] for b in states))
-        coded_with = _coded_with(decided)
-        _known(connection, table, organisation)
-        new = [b for b in batches if not lake.has_batch(table, _mark(b))]
-        is_stale = connection.execute("select count(*) from known where coded_with <> ?", [coded_with]).fetchone()[0] > 0
-        if not new and not is_stale:
-            return done
-        texts = _new_texts(settings, connection, organisation, new) if new else _texts([])
-        if is_stale:
-            held = connection.execute(f"select _batch, _delivered_on, {', '.join(TOLD)} from known").to_arrow_table()
-            texts = pa.concat_tables([held.cast(texts.schema), texts])
-        number = 1 + (connection.execute("select max(coded_no) from known").fetchone()[0] or 0)
-        rows = _rows(organisation, texts, decided, coded_with, number)
-        marks = [_mark(b) for b in new] or [_mark(organisation, coded_with, str(number))]
-        lake.append(table, " ".join(marks), [rows] if len(rows) else [])
-        _check(settings, connection, table, organisation, run_id)
+    decided = decisions.in_force(decisions.decisions_of(settings, organisation), max(b["delivered_on"] for b in states))
+    coded_with = _coded_with(decided)
+    _known(connection, table, organisation)
+    new = [b for b in batches if not lake.has_batch(table, _mark(b))]
+    is_stale = connection.execute("select count(*) from known where coded_with <> ?", [coded_with]).fetchone()[0] > 0
+    if not new and not is_stale:
+        return done
+    texts = _new_texts(settings, connection, organisation, new) if new else _texts([])
+    if is_stale:
+        held = connection.execute(f"select _batch, _delivered_on, {', '.join(TOLD)} from known").to_arrow_table()
+        texts = pa.concat_tables([held.cast(texts.schema), texts])
+    number = 1 + (connection.execute("select max(coded_no) from known").fetchone()[0] or 0)
+    rows = _rows(organisation, texts, decided, coded_with, number)
+    marks = [_mark(b) for b in new] or [_mark(organisation, coded_with, str(number))]
+    lake.append(table, " ".join(marks), [rows] if len(rows) else [])
+    _check(settings, connection, table, organisation, run_id)
     status = rows.select(["text_key", "status", "method"]).group_by(["text_key", "status", "method"]).aggregate([]).to_pylist()
     done = {
         "texts": len(texts),
@@ -150,25 +170,27 @@ def _texts(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _source(settings: Settings, feed: str) -> str | None:
-    table = lake.table(settings, lake.LAKE, feed, lake.lake_schema(contract(feed)))
-    return f"iceberg_scan('{table.metadata_location}')" if table.current_snapshot() else None
+def _source(settings: Settings, connection: duckdb.DuckDBPyConnection, feed: str) -> str:
+    """The feed's table in the lake, as DuckDB reads it; a view without rows where nothing was delivered yet."""
+    schema = lake.lake_schema(contract(feed))
+    table = lake.table(settings, lake.LAKE, feed, schema)
+    if table.current_snapshot():
+        return f"iceberg_scan('{table.metadata_location}')"
+    connection.register(f"empty_{feed}", schema.empty_table())
+    return f"empty_{feed}"
 
 
-def all_texts(settings: Settings, organisation: str) -> str | None:
-    """Query of every text of the organisation with its batch and records; None where no feed has rows."""
-    parts = []
-    for f in text_fields():
-        if source := _source(settings, f.feed):
-            parts.append(f.sql(f"(select * from {source} where _organisation = '{organisation}')"))
-    return " union all ".join(parts) or None
+def texts_of(settings: Settings, connection: duckdb.DuckDBPyConnection, organisation: str) -> str:
+    """Query of every text of an organisation with its batch and records. The texts of all are collected once a connection."""
+    if not connection.execute("select count(*) from duckdb_tables() where table_name = 'collected'").fetchone()[0]:
+        fields = " union all ".join(f.sql(_source(settings, connection, f.feed)) for f in text_fields())
+        connection.execute(f"create temp table collected as {fields}")
+    return f"(select * exclude (_organisation) from collected where _organisation = '{organisation}')"
 
 
 def _new_texts(settings: Settings, connection: duckdb.DuckDBPyConnection, organisation: str, batches: list[str]) -> pa.Table:
     """Texts of some batches that are not known, each under the first delivery that has it."""
-    query = all_texts(settings, organisation)
-    if query is None:
-        return _texts([])
+    query = texts_of(settings, connection, organisation)
     wanted = ", ".join(f"'{b}'" for b in batches)
     found = connection.execute(
         f"""
@@ -243,9 +265,7 @@ def latest_codes(connection: duckdb.DuckDBPyConnection, table: lake.Table, organ
 
 def _check(settings: Settings, connection: duckdb.DuckDBPyConnection, table: lake.Table, organisation: str, run_id: str) -> None:
     """Leave the quality of the organisation's coded texts as check results, by feed and field."""
-    query = all_texts(settings, organisation)
-    if query is None:
-        return
+    query = texts_of(settings, connection, organisation)
     latest_codes(connection, table, organisation)
     results = []
 

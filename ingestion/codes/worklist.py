@@ -23,7 +23,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from pyarrow import csv as arrow_csv
 
 from infra.settings import Settings
-from ingestion import duck, lake, ops
+from ingestion import lake, ops
 from ingestion.codes import stage
 from ingestion.codes.decisions import LABORATORY, UNIT, text_key
 from ingestion.codes.laboratory import items, known_units
@@ -83,13 +83,9 @@ def write_worklists(settings: Settings, *, again: bool = False) -> list[Path]:
     if day is None or table.current_snapshot() is None:
         return []
     written = []
-    connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
-    duck.load_extensions(connection, ("httpfs", "avro", "iceberg"))
-    with connection:
+    with stage.opened(settings) as connection:
         for organisation in sorted({b["organisation"] for b in ops.rows(settings.ops_url, ops.batch_state)}):
-            query = stage.all_texts(settings, organisation)
-            if query is None:
-                continue
+            query = stage.texts_of(settings, connection, organisation)
             stage.latest_codes(connection, table, organisation)
             found = connection.execute(LACKING.format(organisation=organisation, query=query)).to_arrow_table().to_pylist()
             rows = _rows(settings, organisation, day, found)

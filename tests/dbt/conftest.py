@@ -10,6 +10,7 @@ import pytest
 
 from infra.dbt_runner import NodeResult, run_dbt
 from infra.settings import Settings, load_settings
+from ingestion.codes.stage import run_all
 from ingestion.structure import structure
 from tests.dbt.lake_fixture import Province
 from tests.dbt.people import AS_OF, fill
@@ -22,6 +23,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = load_settings(profile="local", home=home, extracts=home / "none")
     fill(Province(settings))
     structure(settings, "fixture")
+    run_all(settings, "fixture")
     return settings
 
 

@@ -13,6 +13,7 @@ import pytest
 from infra import postgres
 from infra.dbt_runner import run_dbt
 from infra.settings import Settings, Warehouse, load_settings
+from ingestion.codes.stage import run_all
 from ingestion.contracts import contracts
 from ingestion.duck import load_extensions
 from ingestion.structure import structure
@@ -47,6 +48,7 @@ def every_feed(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     deliver_every_feed(province)
     people.fill(province)
     structure(settings, "fixture")
+    run_all(settings, "fixture")
     return settings
 
 

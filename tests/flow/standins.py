@@ -175,6 +175,10 @@ def structure(settings: Settings, run_id: str) -> dict[str, int]:
     return {"reports": 4, "structured": 3, "items": 7, "findings": 9}
 
 
+def run_all(settings: Settings, run_id: str) -> dict[str, int]:
+    return {"texts": 5, "unmapped": 1, "decided": 0}
+
+
 def _module(name: str, **members: Any) -> None:
     made = ModuleType(name)
     made.__dict__.update(members)
@@ -198,6 +202,8 @@ def install() -> None:
     identity.link = link
     _module("ingestion.export", export=export)
     _module("ingestion.structure", structure=structure)
+    _module("ingestion.codes.stage", run_all=run_all)
+    _module("ingestion.codes.worklist", write_worklists=lambda settings: [])
     from ingestion import deliveries, returns
 
     deliveries.check = check_deliveries

@@ -88,7 +88,8 @@ def test_the_build_starts_on_any_family_one_run_at_a_time(found: dict[str, Any])
 
 def test_whoever_writes_the_build_file_waits_for_the_one_slot(found: dict[str, Any]) -> None:
     tasks = found["dags"]["build"]["tasks"]
-    writers = {"link_identities", "export_metadata", "structure_texts", "gate_lake", "dbt_build", "gate_features", "gate_marts", "publish"}
+    texts = {"structure_texts", "code_texts"}
+    writers = {"link_identities", "export_metadata", *texts, "gate_lake", "dbt_build", "gate_features", "gate_marts", "publish"}
     assert {t for t in writers if tasks[t]["pool"] != "warehouse"} == set()
     assert tasks["dbt_node"]["pool"] == "default_pool", "hundreds of nodes must not stand in the way of the build"
 
@@ -100,6 +101,7 @@ def test_nothing_is_published_past_a_gate_and_the_report_comes_in_any_case(found
         "link_identities",
         "export_metadata",
         "structure_texts",
+        "code_texts",
         "gate_lake",
         "dbt_build",
         "dbt_verdict",
@@ -121,7 +123,8 @@ def test_nothing_is_published_past_a_gate_and_the_report_comes_in_any_case(found
 def test_gates_and_verdicts_are_not_tried_again_and_work_is(found: dict[str, Any]) -> None:
     tasks = found["dags"]["build"]["tasks"]
     assert {t for t in tasks if tasks[t]["retries"] == 0} >= {"gate_lake", "gate_features", "gate_marts", "dbt_verdict", "dbt_node"}
-    assert all(tasks[t]["retries"] >= 1 for t in ("link_identities", "export_metadata", "structure_texts", "dbt_build", "publish", "report"))
+    work = ("link_identities", "export_metadata", "structure_texts", "code_texts", "dbt_build", "publish", "report")
+    assert all(tasks[t]["retries"] >= 1 for t in work)
 
 
 def test_every_model_and_test_is_a_named_task(found: dict[str, Any]) -> None:

@@ -31,8 +31,8 @@ ONE_FAILS = {**WHOLE, "hospital": {**WHOLE["hospital"], "H9": {"broken": 9}}}
 MORE = {**WHOLE, "checkup": {"T1": {"t1": 5, "t2": 7}}}
 STILL_MORE = {**WHOLE, "checkup": {"T1": {"t1": 5, "t2": 7, "t3": 9}}}
 BUILD = [
-    "link identities", "export metadata", "structure texts", "gate lake", "check deliveries", "return defects", "dbt build", "gate features",
-    "gate marts", "publish", "report",
+    "link identities", "export metadata", "structure texts", "code texts", "gate lake", "check deliveries", "return defects", "dbt build",
+    "gate features", "gate marts", "publish", "report",
 ]  # fmt: skip
 
 

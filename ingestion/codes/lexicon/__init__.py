@@ -133,7 +133,7 @@ def normalised(text: str) -> Normalised:
 
 
 def _read(name: str) -> Any:
-    return yaml.safe_load((HERE / f"{name}.yml").read_text(encoding="utf-8"))
+    return yaml.load((HERE / f"{name}.yml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
 
 @cache
