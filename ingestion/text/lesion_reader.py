@@ -25,7 +25,8 @@ from ingestion.text.normalise import number
 MARKS = {",": ",", "?": ",", "。": ".", ";": ".", "!": ".", "\n": "."}
 LIST_NUMBER = re.compile(r"\d{1,2}(?:、(?!\d)|\)(?![\d,。;])|\.(?!\d))")
 NO_LIST_BEFORE = frozenset("0123456789.-~/×abcdefghijklmnopqrstuvwxyz")
-DATE = re.compile(r"(20\d\d)[-./年](\d{1,2})(?:[-./月](\d{1,2}))?")
+DATE = re.compile(r"(?P<year>20\d\d)[-./年](?P<month>\d{1,2})(?:[-./月](?P<day>\d{1,2}))?")
+COMPARED = re.compile(rf"(?:与|较|对比|同)[^,。;\d]{{0,6}}{DATE.pattern}")
 # A lesion that was taken out is history: 左乳肿物切除术后.
 REMOVED = re.compile(r"[^,。;:!?\n考疑伴见]{0,10}(?:术后|切除|剔除|摘除|旋切)")
 OPINION_OPENS = frozenset("?可待不首或")
@@ -568,6 +569,8 @@ class Reader:
 
     def on_largest(self, token: Token) -> None:
         self.largest = True
+        if self.current:
+            self.places = []
 
     def on_consider(self, token: Token) -> None:
         self.opinion = True
@@ -585,11 +588,12 @@ class Reader:
         if self.negated or self.skip:
             return
         self.set("growth", self.value(token))
-        date = DATE.search(self.norm, max(0, token.start - 24), token.start)
+        self.saw = self.saw or token.concept == "new"
+        date = DATE.search(self.norm, max(0, token.start - 24), token.start) or COMPARED.search(self.norm)
         if date:
-            year, month, day = date.groups()
+            year, month, day = date.group("year", "month", "day")
             written = f"{year}-{int(month):02d}" + (f"-{int(day):02d}" if day else "")
-            self.set("compared_on", Value(written, date.start(), date.end(), f"{self.BOOK}.compared_on"))
+            self.set("compared_on", Value(written, date.start("year"), date.end(), f"{self.BOOK}.compared_on"))
 
     def on_count(self, token: Token) -> None:
         if not (self.negated or self.skip):

@@ -4,9 +4,9 @@ Fields of a lesion: side, lobe (RUL RML RLL LUL LLL), segment, zone, lesion_type
 subsolid), long_, short_, third_, mean_ and smallest_diameter_mm, diameter_comparator, solid_component_mm, pleural_distance_mm, margin, yes/no of
 lobulation, spiculation, calcification, pleural_retraction, vacuole, cavity, air_bronchogram, vessel_convergence, fat, endobronchial; count,
 is_multiple, growth, compared_on, previous_diameter_mm, nature, lung_rads, series_number, image_number, attenuation_hu.
-Fields of the report: nodule_present, nodule_count, lung_rads (worst), airway_lesion, lymph_nodes_mediastinal, _hilar, _axillary, _other
-(not_enlarged, visible, calcified, enlarged), lymph_node_long_mm, _short_mm, postoperative, and yes/no of the concepts of `finding` in
-lexicons/ldct.yaml, with <finding>_side and <finding>_grade where they are said.
+Fields of the report: nodule_present, nodule_count, nodule_count_left, _right, lung_rads (worst), airway_lesion, lymph_nodes_mediastinal, _hilar,
+_axillary, _other (not_enlarged, visible, calcified, enlarged), lymph_node_long_mm, _short_mm, postoperative, and yes/no of the concepts of `finding`
+in lexicons/ldct.yaml, with <finding>_side and <finding>_grade where they are said.
 """
 
 from __future__ import annotations
@@ -247,6 +247,15 @@ class LungReader(Reader):
             self.state("calcification", token)
         elif not self.skip:
             self.flag(token)
+
+    def on_number(self, token: Token) -> None:
+        """右肺8枚，左肺5枚: counts by side are of the report."""
+        side = self.places[-1].side if self.places and self.current and not self.heads_ahead[self.index] else None
+        if side and not self.places[-1].slots and self.current[-1].side == "both":
+            self.say(f"nodule_count_{side.value}", self.value(token, int(token.concept)))
+            self.places = []
+        else:
+            super().on_number(token)
 
     def on_solid_part(self, token: Token) -> None:
         self.solid_part = True
