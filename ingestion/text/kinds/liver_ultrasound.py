@@ -127,7 +127,7 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit]) -> None:
         return
     none = _book().patterns["none_seen"].search(norm)
     if none or denied:
-        fields.add("lesion_found", False, *(none.span() if none else denied[0][2:]))
+        fields.add("lesion_found", False, *(none.span() if none else (denied[0].start, denied[0].end)))
 
 
 def _is_hepatic(lesion: Lesion, norm: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -24,6 +26,9 @@ NOT_TUMOUR_SIZE = re.compile(
     r"(?:距|标本|组织一?块|碎?组织|肠管|胃壁|皮肤|皮瓣|长约?|壁厚|厚约?|脂肪|淋巴结|切缘|子宫|宫颈长|间质深|浸润深度)[^,。;\d]{0,8}$"
 )
 CHAR_LIMIT = 30
+CLAUSE_LIMIT = 80
+DIAGNOSES = frozenset({"histology", "benign"})
+OPENS = re.compile(r"(?:^|[。;\n:\]]|送检|\d[.、)]|[a-h][.、:)])[^,。;\d]{0,6}$")
 DEPTHS = ("mucosa", "submucosa", "muscularis", "subserosa", "serosa", "adjacent")
 DEPTH_VERB = re.compile(r"浸润|侵及|侵犯|累及|达|至|局限于|侵透|穿透|穿破|突破|侵入|深及")
 NODE_TOTAL = re.compile(
@@ -110,12 +115,22 @@ def diagnose(doc: Document, fields: Fields) -> None:
 
 
 def _clause(norm: str, start: int, end: int) -> tuple[int, int]:
-    """The piece between commas, semicolons and full stops around a span."""
-    begin = start
-    while begin and norm[begin - 1] not in ",;。\n":
+    """The piece between commas, semicolons and full stops around a span, no further than CLAUSE_LIMIT to either side."""
+    begin, first = start, max(0, start - CLAUSE_LIMIT)
+    while begin > first and norm[begin - 1] not in ",;。\n":
         begin -= 1
-    stop = STOPS.search(norm, end)
-    return begin, stop.start() if stop else len(norm)
+    last = min(len(norm), end + CLAUSE_LIMIT)
+    stop = STOPS.search(norm, end, last)
+    return begin, stop.start() if stop else last
+
+
+def _start(hit: Hit) -> int:
+    return hit.start
+
+
+def _between(ordered: Sequence[Hit], begin: int, stop: int) -> Sequence[Hit]:
+    """Hits of an ordered list that start from `begin` up to `stop`."""
+    return ordered[bisect_left(ordered, begin, key=_start) : bisect_left(ordered, stop, key=_start)]
 
 
 def _sites(doc: Document, groups: dict[str, list[Hit]]) -> list[Hit]:
@@ -124,7 +139,7 @@ def _sites(doc: Document, groups: dict[str, list[Hit]]) -> list[Hit]:
     result = []
     for hit in groups.get("site", ()):
         begin, stop = _clause(norm, hit.start, hit.end)
-        if any(begin <= node.start < stop for node in nodes) or norm.startswith(("切缘", "断端", "残端", "周围", "旁", "周", "门", "系膜"), hit.end):
+        if _between(nodes, begin, stop) or norm.startswith(("切缘", "断端", "残端", "周围", "旁", "周", "门", "系膜"), hit.end):
             continue
         result.append(hit)
     return result
@@ -134,24 +149,20 @@ def _parts(doc: Document, found: list[Hit], groups: dict[str, list[Hit]]) -> lis
     norm = doc.norm
     sites = _sites(doc, groups)
     tail = min((hit.start for hit in groups.get("section_end", ())), default=len(norm))
+    told = [hit for hit in found if hit.category in DIAGNOSES]
     heads: list[tuple[int, Hit]] = []
     for hit in sites:
         if hit.start >= tail:
             break
         before = norm[max(0, hit.start - 14) : hit.start]
         opened = before.rfind("(")
-        begins = (
-            opened >= 0
-            and ")" not in before[opened:]
-            or not before
-            or bool(re.search(r"(?:^|[。;\n:\]]|送检|\d[.、)]|[a-h][.、:)])[^,。;\d]{0,6}$", before))
-        )
+        begins = opened >= 0 and ")" not in before[opened:] or not before or bool(OPENS.search(before))
         if not begins:
             continue
         start = hit.start - (len(before) - opened) if opened >= 0 and ")" not in before[opened:] else hit.start
-        if heads and norm.find(")", heads[-1][0], hit.start) < 0 and norm[heads[-1][0] : heads[-1][0] + 1] == "(" and opened < 0:
+        if heads and norm[heads[-1][0]] == "(" and opened < 0 and norm.find(")", heads[-1][0], hit.start) < 0:
             continue
-        if not any(other.category in {"histology", "benign"} and heads[-1][0] <= other.start < start for other in found) if heads else False:
+        if heads and not _between(told, heads[-1][0], start):
             heads.pop()  # a place named twice before the diagnosis: the one nearest to it counts
         heads.append((start, hit))
     if not heads:
@@ -159,7 +170,7 @@ def _parts(doc: Document, found: list[Hit], groups: dict[str, list[Hit]]) -> lis
     heads[0] = (0, heads[0][1])
     ends = [start for start, _ in heads[1:]] + [len(norm)]
     parts = [Part(start, end, hit) for (start, hit), end in zip(heads, ends, strict=True)]
-    kept = [part for part in parts if any(hit.category in {"histology", "benign"} and part.start <= hit.start < part.end for hit in found)]
+    kept = [part for part in parts if _between(told, part.start, part.end)]
     if len(kept) <= 1:
         return [Part(0, len(norm), (kept or parts)[0].site)]
     return kept
@@ -186,6 +197,8 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
     norm = doc.norm
     tail = min((hit.start for hit in groups.get("section_end", ())), default=len(norm))
     generic = _book().data["generic"]
+    told = [hit for hit in found if hit.category in DIAGNOSES]
+    nodes, edges = groups.get("node", ()), groups.get("margin", ())
     best: tuple[tuple[int, bool], str, Hit, Part] | None = None
     doubtful: tuple[str, Hit] | None = None
     several = len(parts) > 1
@@ -195,26 +208,18 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
         organ = organ_of(topography)
         own: tuple[tuple[int, bool], str, Hit] | None = None
         benign: Hit | None = None
-        for hit in found:
-            if hit.start < part.start or hit.start >= part.end or hit.category not in {"histology", "benign"}:
-                continue
+        for hit in _between(told, part.start, part.end):
             if hit.start >= tail and hit.concept in {"8010/3", "8000/3"}:
                 continue
             begin, stop = _clause(norm, hit.start, hit.end)
-            if any(begin <= node.start < stop for node in groups.get("node", ())) or any(
-                begin <= edge.start < hit.start for edge in groups.get("margin", ())
-            ):
+            if _between(nodes, begin, stop) or _between(edges, begin, hit.start):
                 continue
             assertion = hit.assertion
             if assertion in {"negated", "family", "advice", "hypothetical"} and not norm.startswith("未分化", max(0, hit.start - 3)):
                 continue
             if "建议" in norm[begin : hit.start]:
                 continue
-            if (
-                hit.concept in generic
-                and NAMED_NEXT.match(norm, hit.end)
-                and any(other.category == "histology" and hit.end < other.start < min(part.end, hit.end + 24) for other in found)
-            ):
+            if hit.concept in generic and NAMED_NEXT.match(norm, hit.end) and _between(told, hit.end, min(part.end, hit.end + 24)):
                 continue  # 查见癌，形态符合导管原位癌
             if assertion == "historical" and "术后" in norm[hit.end : hit.end + 4]:
                 continue
@@ -342,6 +347,8 @@ def _nodes(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
     for hit in groups["node"]:
         if hit.concept != "node" or hit.start >= tail:
             continue
+        if regions and hit.end <= regions[-1][1]:
+            continue
         start = _clause(norm, hit.start, hit.end)[0]
         closing = HARD_STOPS.search(norm, hit.end)
         stop = min(closing.start() if closing else len(norm), tail)
@@ -429,22 +436,21 @@ def _status(doc: Document, hit: Hit, others: list[Hit]) -> tuple[str | None, int
     """present, absent or suspected of a thing that is named at a hit, with the span that says so."""
     norm = doc.norm
     begin, stop = _clause(norm, hit.start, hit.end)
-    nearer = min((other.start for other in others if hit.end <= other.start < stop), default=stop)
+    following = _between(others, hit.end, stop)
+    nearer = following[0].start if following else stop
     mark = norm.find("、", hit.end, nearer)
     if mark >= 0 and POLAR.search(norm, hit.end, mark):
         nearer = mark
-    listed = [norm.rfind("、", begin, hit.start), *(other.end for other in others if begin <= other.end <= hit.start)]
     own = stated(norm, hit.start, hit.end, nearer, hit.start)
-    if nearer < stop and not re.search(r"[-+阴阳见无]", norm[hit.end : nearer]):
+    if nearer < stop and not POLARITY.search(norm, hit.end, nearer):
         own = None
     if own is None or own == "present" and not POSITIVE_BEHIND.search(norm, hit.end, nearer):
-        own = stated(
-            norm, hit.start, hit.end, stop, begin if not listed or max(listed) < begin or not POLAR.search(norm, begin, max(listed)) else begin
-        )
+        own = stated(norm, hit.start, hit.end, stop, begin)
     return own, min(begin, hit.start), stop
 
 
 POLAR = re.compile(r"\([-+]")
+POLARITY = re.compile("[-+阴阳见无]")
 POSITIVE_BEHIND = re.compile(r"见|有|阳|\+")
 
 
@@ -473,7 +479,7 @@ def _invasion(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> No
         begin, _ = _clause(norm, hit.start, hit.end)
         if hit.assertion == "negated" or not DEPTH_VERB.search(norm, begin, hit.start) and not norm.startswith("浸润", hit.end):
             continue
-        if any(begin <= edge.start < hit.start for edge in groups.get("margin", ())):
+        if _between(groups.get("margin", ()), begin, hit.start):
             continue
         deepest = max(deepest, (DEPTHS.index(hit.concept), hit), key=lambda one: one[0])
     if deepest[1]:
@@ -502,7 +508,8 @@ def _margins(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> Non
     edges = groups.get("margin", ())
     for edge in edges:
         begin, stop = _clause(norm, edge.start, edge.end)
-        nearer = min((other.start for other in edges if edge.end <= other.start < stop), default=stop)
+        following = _between(edges, edge.end, stop)
+        nearer = following[0].start if following else stop
         if nearer < stop and not MARGIN_CLEAR.search(norm, edge.end, nearer) and not MARGIN_INVOLVED.search(norm, edge.end, nearer):
             nearer = stop
         behind = norm[edge.end : nearer]
