@@ -118,7 +118,6 @@ class Reader:
     BOOK: ClassVar[str]
     HOME: ClassVar[str]  # site of the lesions the kind is about
     ATTRIBUTES: ClassVar[dict[str, str]] = {}  # category -> field with the concept as its value
-    FLAGS: ClassVar[frozenset[str]] = frozenset()  # categories whose concepts are yes/no fields
     HEADS: ClassVar[tuple[str, ...]] = ("head",)
     ROLES: ClassVar[dict[str, str]]  # category -> head, turn, absent, negation; worked out for each kind
     SITES: ClassVar[frozenset[str]]  # sites whose lesions are kept
@@ -164,7 +163,7 @@ class Reader:
         if plan is None:
             book = lexicon(cls.BOOK)
             handlers = {name[3:]: getattr(cls, name) for name in dir(cls) if name.startswith("on_")}
-            handlers |= dict.fromkeys(cls.ATTRIBUTES, cls.attribute) | dict.fromkeys(cls.FLAGS, cls.flag)
+            handlers |= dict.fromkeys(cls.ATTRIBUTES, cls.attribute)
             handlers |= {",": cls.comma, ".": cls.stop, "#": cls.list_number}
             meanings = [(category, concept, f"{cls.BOOK}.{category}", None) for concept, category in book.entries]
             meanings += [(category, mark, "", None) for mark, category in MARKS.items()]
