@@ -541,8 +541,14 @@ class Reader:
             return
         if self.places:
             self.resolve_places()
+            if self.elsewhere():
+                return
         for lesion in self.current:
             lesion.values.setdefault(name, value)
+
+    def elsewhere(self) -> bool:
+        """Was another place announced of which no lesion was named? Then what follows is not said of the lesion before."""
+        return any(place.slots or (place.side and place.side.value not in {one.side for one in self.current}) for place in self.places)
 
     def attribute(self, token: Token) -> None:
         """An attribute with a value; a denied value says nothing."""

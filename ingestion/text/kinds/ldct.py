@@ -11,6 +11,7 @@ in lexicons/ldct.yaml, with <finding>_side and <finding>_grade where they are sa
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from ingestion.text.document import Document, Field
@@ -88,7 +89,10 @@ STATES = {
 }
 # From the least to the most that has to be done about it (0: more images are needed).
 LUNG_RADS = ("1", "2", "0", "3", "4", "4A", "4B", "4X")
+# A cancer that the patient comes with is no finding: 肺癌化疗后, 肺癌术前.
+KNOWN_CANCER = re.compile(r"[^,。;:?]{0,12}(?:后|前|史|复查)")
 NODE_REGIONS = {"mediastinum": "mediastinal", "hilum": "hilar", "axilla": "axillary"}
+NODE_SITES = frozenset({*NODE_REGIONS, "nodes"})
 NODE_SEVERITY = ("not_enlarged", "visible", "calcified", "enlarged")
 
 
@@ -221,6 +225,9 @@ class LungReader(Reader):
             self.last_side = None
             self.expected = token
             return
+        if token.concept == "cancer" and KNOWN_CANCER.match(self.norm, token.end):
+            self.places = []
+            return
         kind, more = HEADS[token.concept]
         if "玻璃" in self.norm[token.start : token.end] or "ggo" in self.norm[token.start : token.end]:
             more = {"density": "ground_glass"} | more
@@ -269,7 +276,7 @@ class LungReader(Reader):
             self.solid_part = False
             self.measured("solid_component_mm", one.long_mm, one)
             return True
-        if self.site in NODE_REGIONS:
+        if self.site in NODE_SITES:
             if "淋巴" in self.norm[max(0, one.start - 30) : one.start]:
                 name = "lymph_node_short_mm" if one.cue == "short_axis" else "lymph_node_long_mm"
                 self.say(name, Value(one.long_mm, one.start, one.end, "ldct.node_size", "mm"))
@@ -314,8 +321,9 @@ class LungReader(Reader):
     def on_growth(self, token: Token) -> None:
         if "heart" in self.organs:
             self.state(token.concept, token)
-        elif self.regions:
-            self.on_node_state(token._replace(concept="enlarged"))
+        elif self.site in NODE_SITES:
+            if token.concept == "increased" and "前" not in self.norm[token.start : token.end]:
+                self.on_node_state(token._replace(concept="enlarged"))
         else:
             super().on_growth(token)
 
@@ -353,6 +361,8 @@ class LungReader(Reader):
                 self.details.setdefault(f"{name}_grade", self.value(beside))
                 break
         if not self.heads_ahead[self.index]:
+            if self.places or not self.sentence_lesions:
+                self.current = []
             self.places = []
 
     def note(self, name: str, value: Value) -> None:
@@ -362,6 +372,10 @@ class LungReader(Reader):
             self.found[name] = value
 
     def on_node(self, token: Token) -> None:
+        if self.opinion:
+            return
+        if self.site == LUNG and not self.denied():
+            self.site = "nodes"
         self.node(token, "not_enlarged" if self.denied() else "visible")
 
     def on_node_state(self, token: Token) -> None:
