@@ -322,7 +322,9 @@ class LungReader(Reader):
         if "heart" in self.organs:
             self.state(token.concept, token)
         elif self.site in NODE_SITES:
-            if token.concept == "increased" and "前" not in self.norm[token.start : token.end]:
+            word = self.norm[token.start : token.end]
+            if word.endswith("增大") and "前" not in word:  # 未见增大淋巴结 is no comparison
+                self.negated = self.negated or token.concept == "stable"
                 self.on_node_state(token._replace(concept="enlarged"))
         else:
             super().on_growth(token)
@@ -372,13 +374,15 @@ class LungReader(Reader):
             self.found[name] = value
 
     def on_node(self, token: Token) -> None:
-        if self.opinion:
+        if self.opinion or self.site not in NODE_SITES | {LUNG}:
             return
         if self.site == LUNG and not self.denied():
             self.site = "nodes"
         self.node(token, "not_enlarged" if self.denied() else "visible")
 
     def on_node_state(self, token: Token) -> None:
+        if self.site not in NODE_SITES | {LUNG}:
+            return
         around = self.norm[max(0, token.start - 12) : token.end + 6]
         if self.regions or "淋巴" in around:
             self.node(token, "not_enlarged" if self.denied() else token.concept)
