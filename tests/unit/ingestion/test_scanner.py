@@ -150,7 +150,7 @@ PLACES: dict[str, Callable[[Path, str], object]] = {
     "parquet": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": filler(v)}), use_dictionary=False)),
     "parquet dictionary": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": filler(v)}))),
     "parquet dictionary, no row": lambda p, v: (p / "a.parquet").write_bytes(
-        parquet(pa.table({"v": pa.DictionaryArray.from_arrays(pa.array([0] * 9, pa.int32()), pa.array([*dict.fromkeys(filler(v))]))}))
+        parquet(pa.table({"v": pa.DictionaryArray.from_arrays(pa.array([0] * 9, pa.int32()), pa.array([*map(str, range(900)), v]))}))
     ),
     "parquet statistics": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": [v]}), write_statistics=True)),
     "parquet list": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": [[{"w": t}] for t in filler(v)]}))),
