@@ -156,8 +156,6 @@ class _Reader:
 
     def _take(self, token: Token, rest: list[Token]) -> None:
         c = self.clause
-        if token.of("block"):
-            return
         if (found := token.of("condition")) is not None:
             self._condition(found.value, token)
         elif (behaviour := token.of("behaviour")) is not None or token.of("histology") is not None:
@@ -377,8 +375,6 @@ class _Reader:
         if groups:
             last = groups[-1]
             last.codes[:] = [replace(c, is_recurrence=True, assertion="confirmed" if c.assertion == "history" else c.assertion) for c in last.codes]
-            if not self.clause.groups and self.clause.pending:
-                self.clause.pending = []  # 吻合口、胃残端 of a recurrence is no second tumour
         elif more:
             self.clause.recurrence = True
 
@@ -479,7 +475,7 @@ def _content_before_end(rest: list[Token]) -> bool:
     for token in rest:
         if token.letter in CLAUSE_END:
             return False
-        if not token.of("block") and any(m.kind in ("behaviour", "histology", "condition", "becomes_secondary") for m in token.meanings):
+        if any(m.kind in ("behaviour", "histology", "condition", "becomes_secondary") for m in token.meanings):
             return True
     return False
 

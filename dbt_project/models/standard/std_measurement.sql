@@ -1,5 +1,6 @@
 -- A measured value: an item of a laboratory report, or a measurement on a form, with the item it is (LOINC), the value in the item's one
--- unit, its sign, and whether it is positive or out of range.
+-- unit, its sign, and whether it is positive or out of range. What a laboratory's name and unit mean is coded before the warehouse
+-- (lake.text_code), where people's decisions stand first; an item that was not coded is looked up here.
 {%- set forms = measured_fields() %}
 with alias as (
     select
@@ -12,12 +13,23 @@ lab as (
     select * from {{ ref('stg_hospital__lab_result') }}
 ),
 
--- The delivered LOINC code says what an item is, else its name, else its code.
+lab_code as (
+    select
+        text_key,
+        item,
+        from_unit
+    from {{ ref('stg_lake__lab_code') }}
+),
+
+-- As it was coded; not coded yet, the delivered LOINC code says what an item is, else its name, else its code.
 laboratory as (
     select
         lab.person_id,
         'lab_result' as measurement_source,
-        coalesce(by_loinc.item, by_name.item, by_code.item) as item,
+        case
+            when coded.text_key is not null then coded.item
+            else coalesce(by_loinc.item, by_name.item, by_code.item)
+        end as item,
         lab.item_code,
         lab.item_name,
         cast(lab.result as numeric(18, 4)) as value_number,
@@ -26,12 +38,14 @@ laboratory as (
         cast(null as text) as value_code,
         cast(null as text) as value_code_list,
         lab.result_unit as unit,
+        coded.from_unit,
         lab.reference_range,
         lab.abnormal_flag_code,
         coalesce(lab.sampled_date, lab.reported_date) as measured_on,
         lab.reported_date as reported_on,
         {{ provenance('lab') }}
     from lab
+    left join lab_code as coded on {{ lab_text_key('lab') }} = coded.text_key
     left join alias as by_loinc on lower(trim(lab.loinc_code)) = by_loinc.alias
     left join alias as by_name on {{ item_key('lab.item_name') }} = by_name.alias
     left join alias as by_code on {{ item_key('lab.item_code') }} = by_code.alias
@@ -59,6 +73,7 @@ form_value as (
         {% if field.code_list %}form.{{ field.name }}{% else %}cast(null as text){% endif %} as value_code,
         {% if field.code_list %}'coded_result.{{ field.code_list }}'{% else %}cast(null as text){% endif %} as value_code_list,
         {% if field.unit %}'{{ field.unit }}'{% else %}cast(null as text){% endif %} as unit,
+        cast(null as text) as from_unit,
         cast(null as text) as reference_range,
         cast(null as text) as abnormal_flag_code,
         coalesce({% for day in form.days %}form.{{ day }}, {% endfor %}form.delivered_on) as measured_on,
@@ -101,7 +116,8 @@ placed as (
     from measurement
     left join {{ ref('seed_measurement_item') }} as described on measurement.item = described.item
     left join {{ ref('seed_unit') }} as printed on {{ unit_key('measurement.unit') }} = printed.printed
-    left join {{ ref('seed_unit_factor') }} as factor on measurement.item = factor.item and printed.unit = factor.from_unit
+    left join {{ ref('seed_unit_factor') }} as factor
+        on measurement.item = factor.item and coalesce(measurement.from_unit, printed.unit) = factor.from_unit
     left join {{ ref('seed_code_class') }} as by_text
         on
             by_text.code_list = 'lab_text'
