@@ -11,7 +11,7 @@ from ingestion.text import assertion as context
 from ingestion.text.lexicons import lexicon
 from ingestion.text.measurements import Measurement, measurements
 from ingestion.text.normalise import normalise
-from ingestion.text.sections import Clause, Section, clauses, sections
+from ingestion.text.sections import NEW, Clause, Section, clauses, sections
 
 FINDINGS = "findings"
 SIDES = {"左": "left", "右": "right", "双": "both", "两": "both"}
@@ -162,7 +162,7 @@ class Document:
         """Terms of the lexicon `lexicons/<name>.yaml` in order, longest first, with their assertion."""
         book = lexicon(name)
         matches = self._covered if name == FINDINGS else book.matches(self.norm)
-        entries, text, scopes, doubts = book.entries, self.text, self._scopes, context.doubts_no_symptom()
+        entries, rules, text, scopes, doubts = book.entries, book.rules, self.text, self._scopes, context.doubts_no_symptom()
         priority = context.PRIORITY
         clauses = self.clauses
         last = len(clauses) - 1
@@ -174,17 +174,17 @@ class Document:
             while at < last and clauses[at + 1].start <= start:
                 at += 1
             best, trigger, rank = "affirmed", "", 99
-            for scope in scopes.get(at, ()):
-                if scope[0] <= start < scope[1] and priority[scope[2]] <= rank:
-                    _, _, best, trigger = scope
-                    rank = priority[best]
+            for opens, closes, assertion, word in scopes.get(at, ()):
+                if opens <= start < closes and priority[assertion] <= rank:
+                    best, trigger, rank = assertion, word, priority[assertion]
             if has_default and best in {"affirmed", "historical"}:
                 default = self.section_at(start).assertion
                 if default:
                     best, trigger = default, ""
             if trigger in doubts and category == "symptom":
                 best, trigger = "affirmed", ""
-            result.append(Mention(concept, text[start:end], start, end, category, best, f"{name}.{concept}", {"trigger": trigger} if trigger else {}))
+            attributes = {"trigger": trigger} if trigger else {}
+            result.append(NEW(Mention, (concept, text[start:end], start, end, category, best, rules[index], attributes)))
         return result
 
     @cached_property

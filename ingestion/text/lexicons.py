@@ -30,6 +30,7 @@ class Lexicon:
     name: str
     terms: tuple[str, ...]
     entries: tuple[tuple[str, str], ...]
+    rules: tuple[str, ...]  # "<file>.<concept>" of each term
     patterns: dict[str, re.Pattern[str]]
     data: dict[str, Any]
     automaton: AhoCorasick | None = field(repr=False)
@@ -114,4 +115,5 @@ def lexicon(name: str) -> Lexicon:
     terms = tuple(owners)
     patterns = {key: re.compile(pattern) for key, pattern in (data.get("patterns") or {}).items()}
     latin = frozenset(index for index, term in enumerate(terms) if "a" <= term[0] <= "z" or "a" <= term[-1] <= "z")
-    return Lexicon(name, terms, tuple(owners.values()), patterns, data, automaton(terms) if terms else None, latin)
+    rules = tuple(f"{name}.{concept}" for concept, _ in owners.values())
+    return Lexicon(name, terms, tuple(owners.values()), rules, patterns, data, automaton(terms) if terms else None, latin)

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from ingestion.text.document import Document
 from ingestion.text.lexicons import lexicon
+from ingestion.text.sections import NEW
 
 # 肝S4、8 and L2、3椎体: further numbers of the same kind, and what they number.
 NUMBERS = re.compile(r"(?:[、,~-]\d{1,2}(?![\d.]|[cm]m))+(?:椎体|椎|前肋|后肋|肋骨|肋|组|区)?")
 NODES = re.compile(r"(?:多发|散在|数个|多个|部分|肿大|增大|稍大|略大|转移|性|小|的|及|、){0,4}淋巴结")
+NODES_WITHIN = 14
 GAP = frozenset(" 的")
 INSIDE = ("颅内", "髓内", "眶内", "髂内")
 # Letters that end a place and begin none, and letters that belong to the word before.
@@ -82,8 +84,8 @@ def _extended(norm: str, start: int, end: int, organs: list[str], is_node: bool)
     if norm[end - 1] in NUMBERED or norm[end - 1] == "肋":
         more = NUMBERS.match(norm, end)
         end = more.end() if more else end
-    if not is_node:
+    if not is_node and norm.find("淋巴结", end, end + NODES_WITHIN) >= 0:
         nodes = NODES.match(norm, end)
         if nodes and "、" not in nodes.group() and "及" not in nodes.group():
             end, is_node = nodes.end(), True
-    return Place(start, end, tuple(organs), is_node)
+    return NEW(Place, (start, end, tuple(organs), is_node))
