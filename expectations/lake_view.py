@@ -11,7 +11,7 @@ from infra.settings import Settings
 from ingestion import duck, lake
 
 PERSONS = """
-create or replace view current_person as
+create or replace table current_person as
 select identity_id, arg_max(person_id, change_no) as person_id, arg_max(method, change_no) as method
 from lake.identity_map
 group by identity_id
