@@ -9,6 +9,7 @@ from ingestion.text.document import Document, Evidence, Field, Mention
 from ingestion.text.lexicons import lexicon
 from ingestion.text.normalise import number
 from ingestion.text.places import Place, between, places
+from ingestion.text.sections import Clause
 
 NAME = "checkup_summary"
 PRESENT = {"affirmed", "uncertain", "historical"}
@@ -47,7 +48,7 @@ def _values(doc: Document, mentions: list[Mention]) -> list[Field]:
 
 
 def _blood_pressure(doc: Document) -> list[Field]:
-    match = lexicon(NAME).patterns["blood_pressure"].search(doc.norm)
+    match = lexicon(NAME).patterns["blood_pressure"].search(doc.norm) if "血压" in doc.norm else None
     if not match:
         return []
     evidence = _evidence(match.start(), match.end(), "blood_pressure")
@@ -86,7 +87,7 @@ def _lesions(doc: Document, lesions: list[Mention]) -> list[Field]:
             fields.append(Field("long_mm", size.long_mm, "mm", evidence, number_of[at]))
             if size.short_mm is not None:
                 fields.append(Field("short_mm", size.short_mm, "mm", evidence, number_of[at]))
-    for match in lexicon(NAME).patterns["grade"].finditer(doc.norm):
+    for match in lexicon(NAME).patterns["grade"].finditer(doc.norm) if "rads" in doc.norm else ():
         system, grade = match.groups()
         grade = "".join(str(ROMAN.index(char) + 1) if char in ROMAN else char for char in grade.replace(" ", "")).upper()
         at = attach(doc, anchors, match.start(), match.end())
@@ -114,7 +115,7 @@ def _malignancy(doc: Document) -> list[Field]:
 def _advice(doc: Document) -> list[Field]:
     patterns = lexicon(NAME).patterns
     fields = []
-    for clause in doc.clauses:
+    for clause in _advising(doc):
         said = doc.norm[clause.start : clause.end]
         review = patterns["review"].search(said)
         if review:
@@ -128,6 +129,16 @@ def _advice(doc: Document) -> list[Field]:
         if value:
             fields.append(Field("advice", value, None, _evidence(clause.start, clause.end, "advice")))
     return fields
+
+
+def _advising(doc: Document) -> list[Clause]:
+    """Clauses that speak of a review or give advice, in order."""
+    words = lexicon(NAME).patterns["advice"].finditer(doc.norm)
+    found = {doc.clause_at(match.start()).index for match in words}
+    for section in doc.sections:
+        if section.name == "advice":
+            found.update(range(doc.clause_at(section.start).index, doc.clause_at(section.end).index + 1))
+    return [doc.clauses[index] for index in sorted(found)]
 
 
 def _months(match: re.Match[str] | None) -> float | None:

@@ -132,12 +132,10 @@ def _tumours(doc: Document, found: list[Place], has_metastasis: bool) -> list[Tu
             result.extend([Tumour(tuple(chain), organ, operated)] if organ else _by_organ(chain, operated))
         elif adjacent:
             result.append(Tumour((adjacent,), organ, operated))
-    if result or has_metastasis:
+    if (result or has_metastasis) and ("术后" in norm or "缺如" in norm):
         known = {one.organ for one in result}
-        by_end = {one.end: one for one in found if one.organs and one.organs[-1] in REMOVED}
-        for match in patterns["operation"].finditer(norm):
-            place = by_end.get(match.start())
-            if place and place.organs[-1] not in known:
+        for place in found:
+            if place.organs and place.organs[-1] in REMOVED and place.organs[-1] not in known and patterns["operation"].match(norm, place.end):
                 known.add(place.organs[-1])
                 result.append(Tumour((place,), place.organs[-1], True))
     return result
