@@ -14,6 +14,7 @@ HP = re.compile(
 HP_BEFORE = re.compile(r"(未见|未查见|未找到|查见|可见|找到|检出)[^,。;]{0,4}(?:幽门螺旋?杆菌|(?<![a-z])h\.?p(?:ylori)?(?![a-z]))")
 BREATH = re.compile(r"(?:呼气试验|尿素酶(?:试验)?|ut|rut|c1[34])[^,。;阴阳+\-]{0,10}(阴性|阳性|\+|-)")
 STAGE = re.compile(r"(olgim|olga)(?: ?(?:分期|评分|stage|系统))?[ :为(]{0,3}(iv|iii|ii|i|ⅳ|ⅲ|ⅱ|ⅰ|[0-4])(?: ?期)?")
+BOTH_STAGES = re.compile(r"olga ?/ ?olgim[^,。;\dⅰⅱⅲⅳi]{0,6}(iv|iii|ii|i|ⅳ|ⅲ|ⅱ|ⅰ|[0-4]) ?期? ?/ ?(iv|iii|ii|i|ⅳ|ⅲ|ⅱ|ⅰ|[0-4])")
 KIMURA = re.compile(r"(?<![a-z\d])([co])[- ]?(iii|ii|i|ⅲ|ⅱ|ⅰ|[1-3])(?![a-z\d])")
 GRADE = {
     "轻": "mild",
@@ -38,6 +39,9 @@ def read(doc: Document, fields: Fields) -> None:
     norm = doc.norm
     _hp(norm, fields)
     if "olg" in norm:
+        if match := BOTH_STAGES.search(norm):
+            fields.add("olga_stage", roman(match[1]), *match.span(), rule="gastric_mucosa")
+            fields.add("olgim_stage", roman(match[2]), *match.span(), rule="gastric_mucosa")
         for match in STAGE.finditer(norm):
             fields.add(f"{match[1]}_stage", roman(match[2]), *match.span(), rule="gastric_mucosa")
     if ("木村" in norm or "kimura" in norm or "萎缩" in norm) and (match := KIMURA.search(norm)):

@@ -22,7 +22,7 @@ PLACE = frozenset({"site", "distance"})
 WHOLE = frozenset({"colon", "stomach", "liver"})
 INTRODUCED = re.compile(r"见|及|发现|检出|示|另|有|为|呈|[一二两三四五六七八九十\d多数]\s?(?:枚|个|处|粒|颗)|另|探")
 CONCLUDES = re.compile(r"(?:考虑|诊断|符合|疑|倾向|可能|提示|性质)[^,。;]{0,8}$")
-SUPPOSED = re.compile(r"(?:如|若|一旦)(?:有|发现|见|出现|为|仍有)?[^,。;]{0,4}$|建议")
+SUPPOSED = re.compile(r"(?:如|若|一旦)(?:有|发现|见|出现|为|仍有)?[^,。;]{0,4}$|建议|(?<!待)病理[^,。;]{0,12}$")
 LOCATED = re.compile(r"(?:位于|在|于|者|[(（:])[^,。;]{0,4}$")
 COUNT = re.compile(
     r"(?<![\d./~-])(\d{1,2}|[一二两三四五六七八九十]{1,3}|数十|数|多|单)(?:余)? ?(?:枚|个|处|粒|颗|发)(?![月层面])"
@@ -108,12 +108,13 @@ def lesions(
     fits: Callable[[Lesion, Hit], int] = lambda lesion, noun: 1,
     other_size: re.Pattern[str] | None = None,
     part_of: re.Pattern[str] | None = None,
+    longest_mm: float = 1000.0,
 ) -> tuple[list[Lesion], list[Hit]]:
     """Lesions in order and the lesion words that are denied.
 
     found, extra  hits; category `lesion` names one, those of `attributes` describe one    agree  whether two places are the same
     fits  how well a conclusion suits a lesion, 0 for not at all    other_size  what stands before sizes of other things
-    part_of  what stands before words for a part of a lesion
+    part_of  what stands before words for a part of a lesion    longest_mm  what is longer is no lesion's size
     """
     norm = doc.norm
     items: list[Item] = [hit for hit in found if hit.category == "lesion" or hit.category in attributes]
@@ -121,7 +122,7 @@ def lesions(
         return [], []
     items += extra
     for one in doc.measurements:
-        if one.cue in {"distance", "thickness"} and not _is_size(norm, one):
+        if one.cue in {"distance", "thickness"} and not _is_size(norm, one) or one.long_mm >= longest_mm or norm.startswith("处", one.end):
             continue
         if other_size is None or not other_size.search(norm, max(0, one.start - 16), one.start):
             items.append(one)

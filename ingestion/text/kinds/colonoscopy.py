@@ -22,7 +22,7 @@ SEGMENTS = frozenset("12345678")
 PRECISE = ("paris", "yamada", "lst", "nice", "jnet", "pit", "circumference", "distance")
 # A pattern is looked for only in a text that holds its word.
 WORDS = {
-    "paris": ("0", "paris"),
+    "paris": ("0", "paris", "型", "病变"),
     "yamada": ("山田",),
     "lst": ("lst",),
     "nice": ("nice",),
@@ -135,10 +135,11 @@ def _value(name: str, match: re.Match[str]) -> str | None:
         factor = 0.1 if match[3] == "mm" else 1
         return f"{float(match[1]) * factor:g}" + (f"~{float(match[2]) * factor:g}" if match[2] else "")
     if name == "paris":
-        kind, letter = match[1] or match[5], match[2] or match[6] or ""
+        kind, letter = match[1] or match[5] or match[7], match[2] or match[6] or match[8] or ""
         if not letter and kind in {"i", "1"}:
             return None
-        more = f"+{roman(match[3])}{match[4]}" if match[3] else ""
+        second, its_letter = match[3] or match[9], match[4] or match[10]
+        more = f"+{roman(second)}{its_letter}" if second else ""
         return f"0-{roman(kind)}{letter}{more}"
     if name == "yamada":
         return roman({"一": "1", "二": "2", "三": "3", "四": "4"}.get(match[1], match[1]))

@@ -19,6 +19,7 @@ ASSERTED = frozenset({"histology", "benign", "vessel", "nerve", "stain"})
 STOPS = re.compile("[,;。\n]")
 HARD_STOPS = re.compile(r"[。\n]|(?<![\d.])\d{1,2}[.、](?!\d)")
 NAMED_NEXT = re.compile("[,、(]?[^。;,]{0,8}(?:符合|考虑|倾向|提示)")
+TNM_LABEL = re.compile(r"(?<![a-z])(yp|yc|p|c)tnm")
 TNM_HINT = re.compile("t ?(?:is|x|[0-4o])")
 UNCERTAIN = re.compile(r"不除外|除外|排除|可疑|疑|待排|\?|不能排除|可能")
 GROSS_SIZE = re.compile(r"(?:肿瘤|肿物|肿块|癌灶|病灶|病变|癌|瘤体|结节|隆起)[^。;\d]{0,16}$|(?:最大径|最大直径|大小)[^。;\d]{0,6}$")
@@ -176,9 +177,10 @@ def _parts(doc: Document, found: list[Hit], groups: dict[str, list[Hit]]) -> lis
     return kept
 
 
-def _severity(code: str) -> tuple[int, bool]:
-    behaviour = int(code[-1]) if code[-1].isdigit() else 0
-    return (3 if behaviour in (3, 6) else behaviour, code[:6] not in _book().data["generic"])
+def _severity(code: str, written: str) -> tuple[int, bool, bool]:
+    """Rank of a diagnosis: behaviour first, then an exact name before a general one, then the pattern that predominates (腺泡为主型)."""
+    behaviour = int(code[-1])
+    return (3 if behaviour == 6 else behaviour, code not in _book().data["generic"], "为主" in written)
 
 
 def _coded(doc: Document, hit: Hit, organ: str | None) -> str:
@@ -199,14 +201,14 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
     generic = _book().data["generic"]
     told = [hit for hit in found if hit.category in DIAGNOSES]
     nodes, edges = groups.get("node", ()), groups.get("margin", ())
-    best: tuple[tuple[int, bool], str, Hit, Part] | None = None
+    best: tuple[tuple[int, bool, bool], str, Hit, Part] | None = None
     doubtful: tuple[str, Hit] | None = None
     several = len(parts) > 1
     lesion_codes: list[tuple[str | None, str, Hit]] = []
     for number, part in enumerate(parts, 1):
         topography = part.site.concept if part.site else None
         organ = organ_of(topography)
-        own: tuple[tuple[int, bool], str, Hit] | None = None
+        own: tuple[tuple[int, bool, bool], str, Hit] | None = None
         benign: Hit | None = None
         for hit in _between(told, part.start, part.end):
             if hit.start >= tail and hit.concept in {"8010/3", "8000/3"}:
@@ -230,7 +232,7 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
             if assertion == "uncertain" and UNCERTAIN.search(norm, begin, stop):
                 doubtful = doubtful or (code, hit)
                 continue
-            rank = _severity(code)
+            rank = _severity(code, norm[hit.start : hit.end])
             if own is None or rank > own[0]:
                 own = (rank, code, hit)
         if several:
@@ -319,6 +321,8 @@ def _staging(doc: Document, fields: Fields) -> None:
         match = best[1]
         prefix, t, n, m = match.groups()
         span = match.span()
+        if prefix is None and (label := TNM_LABEL.search(norm, max(0, span[0] - 16), span[0])):
+            prefix = label[1]
         fields.add("tnm_prefix", prefix, *span)
         fields.add("t_category", "T" + _category(t), *span)
         fields.add("n_category", "N" + _category(n) if n else None, *span)
@@ -373,10 +377,10 @@ def _nodes(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
     first, rest = counted[0], counted[1:]
     sums = (sum(one[0] for one in rest), sum(one[1] for one in rest))
     total = next((one for one in counted if re.search(r"(?:共计?|总计|合计|总数|总)[^,。;\d]{0,10}$", norm[max(0, one[2] - 14) : one[2]])), None)
-    if rest and (first[0], first[1]) == sums:
+    if rest and first[:2] == sums and (first[0] or ":" in norm[first[3] : first[3] + 4]):
         total = first
     last_sums = (sum(one[0] for one in counted[:-1]), sum(one[1] for one in counted[:-1]))
-    if rest and counted[-1][:2] == last_sums:
+    if rest and counted[-1][:2] == last_sums and counted[-1][0]:
         total = counted[-1]
     if total is None and len(counted) > 1 and len(set(one[:2] for one in counted)) == 1 and len(regions) > 1:
         total = first  # the same count, told again
@@ -416,7 +420,8 @@ def _size(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
     for one in doc.sizes:
         before = norm[max(0, one.start - 24) : one.start]
         before = before[max(before.rfind(mark) for mark in "。;\n") + 1 :]
-        if NOT_TUMOUR_SIZE.search(before) or one.cue == "thickness" or norm.startswith("处", one.end):
+        is_level = one.long_mm >= 150 and norm[one.start - 1] == "(" and norm.startswith(")", one.end)  # （食管30cm）
+        if NOT_TUMOUR_SIZE.search(before) or one.cue == "thickness" or norm.startswith("处", one.end) or is_level:
             continue
         comma = before.rfind(",")
         named = bool(GROSS_SIZE.search(before)) or bool(GROSS_SIZE.search(before[:comma])) if comma >= 0 else bool(GROSS_SIZE.search(before))
@@ -686,7 +691,8 @@ def _adenoma(doc: Document, fields: Fields) -> None:
         if state == "affirmed":
             fields.add("has_villous_component", True, *match.span())
     for name, word in (("has_high_grade_neoplasia", "高级别"), ("has_low_grade_neoplasia", "低级别")):
-        spots = [match for match in re.finditer(f"{word}[^,。;]{{0,6}}?(?:瘤变|病变|异型增生|肿瘤)", norm)] if word in norm else []
+        graded = re.compile(f"{word}[^,。;]{{0,6}}?(?:瘤变|病变|异型增生|肿瘤)|(?<=局灶|部分|小灶|灶性){word}")
+        spots = list(graded.finditer(norm)) if word in norm else []
         if spots:
             states = [doc.assertion(*match.span()) for match in spots]
             for wanted, value in (("affirmed", True), ("negated", False)):

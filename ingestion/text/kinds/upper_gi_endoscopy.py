@@ -38,8 +38,10 @@ ATTRIBUTES = frozenset(
     }
 )
 OWN = ("paris", "yamada", "circumference")
-WORDS = {"paris": ("0", "paris"), "yamada": ("山田",), "circumference": ("/",)}
+WORDS = {"paris": ("0", "paris", "型", "病变"), "yamada": ("山田",), "circumference": ("/",)}
 NEOPLASIA = re.compile("瘤变|异型增生|不典型增生|鳞癌|腺癌|鳞状细胞癌|印戒|(?<!待)病理(?:诊断|结果|报告)?[:为示提]")
+STAINED = re.compile("碘[^,。;]{0,6}$")
+MIN_WAY, MAX_WAY = 150.0, 450.0
 LOOKED_WELL = re.compile("光滑|正常|未见|末见|未发现|未及|清晰|通畅")
 
 
@@ -75,6 +77,11 @@ def _extra(doc: Document, fields: Fields, past: int) -> list[Hit]:
                 continue
             near, far = match[1] or match[4], match[2] or match[5]
             extra.append(("distance", near + (f"~{far}" if far else ""), match.start(), match.end()))
+    known = [(start, end) for category, _, start, end in extra if category == "distance"]
+    for one in doc.measurements:  # （28-30cm）: as long as that is only the way down
+        is_way = (len(one.values_mm) < 2 or one.is_range) and not (z_line and z_line.start() <= one.start < z_line.end())
+        if is_way and min(one.values_mm) >= MIN_WAY and one.long_mm <= MAX_WAY and not any(a < one.end and one.start < b for a, b in known):
+            extra.append(("distance", "~".join(f"{value / 10:g}" for value in one.values_mm), one.start, one.end))
     if "点" in norm:
         extra += [
             ("clock", match[1] + (f"~{match[2]}" if match[2] else ""), match.start(), match.end()) for match in patterns["clock"].finditer(norm)
@@ -146,7 +153,7 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
     norm = doc.norm
     past = current_part(norm)
     extra = _extra(doc, fields, past[1])
-    read_lesions, denied = lesions(doc, found, extra, agree=_agree, attributes=ATTRIBUTES)
+    read_lesions, denied = lesions(doc, found, extra, agree=_agree, attributes=ATTRIBUTES, part_of=STAINED, longest_mm=MIN_WAY)
     told = [part for lesion in read_lesions for part in split_lists(lesion, norm)]
     seen: dict[str, Lesion] = {}
     for lesion_no, lesion in enumerate(told, 1):
