@@ -1,13 +1,16 @@
-"""Commands of the vault's keeper: `python -m ingestion.identity rotate | check-seals | reveal | revealed | scan`; see README.md beside this file."""
+"""Commands of the vault's keeper: `python -m ingestion.identity --help`; see README.md beside this file."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from datetime import date
+from pathlib import Path
 
 from infra.settings import Settings, load_settings
-from ingestion.identity import vault
+from ingestion import duck
+from ingestion.identity import estimate, linking, model, review, tokens, vault
 from ingestion.identity.reveal import LogBroken, Refused, entries, reveal
 from ingestion.identity.scanner import Needles, of_vault, project_text, scan_home
 from ingestion.keyring import KeyringError
@@ -36,6 +39,24 @@ def _revealed(settings: Settings) -> None:
         print(f"{e.entry_no}\t{e.revealed_at:%Y-%m-%d %H:%M:%S}\t{e.who} ({e.account})\t{e.person_id}\t{e.why}")
 
 
+def _review(settings: Settings, asked: argparse.Namespace) -> None:
+    if asked.clear:
+        review.clear(settings)
+        return
+    path, pairs = review.page(settings, who=asked.who or "", why=asked.why, most=asked.most)
+    print(f"{pairs} pairs in {path}; remove it with --clear when the review is done")
+
+
+def _estimate(settings: Settings, version: str, *, adopt: bool) -> None:
+    found = estimate.estimate(settings, version)
+    print(json.dumps(found.model_dump(), ensure_ascii=False, indent=1))
+    if adopt:
+        connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
+        with vault.opened(settings, connection):
+            linking.prepare(connection)
+            model.adopt(connection, found, "estimated")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns 1 where something is not as it should be, 2 where it was refused."""
     parser = argparse.ArgumentParser(prog="python -m ingestion.identity", description=__doc__)
@@ -48,6 +69,22 @@ def main(arguments: list[str] | None = None) -> int:
     asking.add_argument("--why", required=True, help="what it is needed for")
     commands.add_parser("revealed", help="the log of all re-identifications")
     commands.add_parser("scan", help="search everything under LAKEHOUSE_HOME outside the vault for the values the vault knows")
+    reviewing = commands.add_parser("review", help="write the clerk's page of open pairs into the vault's folder; asker and reason are logged")
+    reviewing.add_argument("--who", help="name or staff number of the clerk")
+    reviewing.add_argument("--why", default="record linkage review", help="what it is needed for")
+    reviewing.add_argument("--most", type=int, default=100, help="pairs on the page, those with most evidence first")
+    reviewing.add_argument("--clear", action="store_true", help="remove the page instead")
+    estimating = commands.add_parser("estimate", help="estimate the weights of the linkage from the records at hand, and show them")
+    estimating.add_argument("--version", required=True, help="name of these weights from now on")
+    estimating.add_argument("--adopt", action="store_true", help="keep them in the vault and link by them from the next run on")
+    making = commands.add_parser("tokens-make", help="at a hospital: keyed tokens in place of the values of a CSV")
+    making.add_argument("source", type=Path, help=f"CSV with {', '.join(tokens.COLUMNS)}")
+    making.add_argument("target", type=Path, help="Parquet file to hand over")
+    making.add_argument("--key-file", required=True, help="file with the programme's key in hex")
+    taking = commands.add_parser("tokens-take", help="take a hospital's tokens into the vault")
+    taking.add_argument("source", type=Path)
+    taking.add_argument("--organisation", required=True)
+    taking.add_argument("--delivered-on", required=True, type=date.fromisoformat)
     asked = parser.parse_args(arguments)
     settings = load_settings()
     try:
@@ -62,10 +99,18 @@ def main(arguments: list[str] | None = None) -> int:
                 _revealed(settings)
             case "scan":
                 return _scan(settings)
+            case "review":
+                _review(settings, asked)
+            case "tokens-make":
+                print(tokens.make(asked.source, asked.target, tokens.programme_key(asked.key_file) or b""))
+            case "tokens-take":
+                print(tokens.take(settings, asked.organisation, asked.source, asked.delivered_on))
+            case "estimate":
+                _estimate(settings, asked.version, adopt=asked.adopt)
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 2
-    except (LogBroken, KeyringError) as error:
+    except (LogBroken, KeyringError, estimate.TooFew) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

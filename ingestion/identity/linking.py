@@ -11,7 +11,6 @@ changed; the pairs of all others are kept in the vault.
 
 from __future__ import annotations
 
-import json
 from datetime import date
 
 import duckdb
@@ -19,7 +18,7 @@ import pyarrow as pa
 
 from infra.settings import Settings
 from ingestion import duck
-from ingestion.identity import candidates, clusters, decisions, features, id_number, model, vault
+from ingestion.identity import candidates, clusters, decisions, features, id_number, model, tokens, vault
 
 SCHEMA = """
 create sequence if not exists vault.node_sequence;
@@ -33,7 +32,7 @@ create table if not exists vault.link_node (
 );
 create table if not exists vault.link_pair (left_node bigint not null, right_node bigint not null, weight double not null, levels varchar not null,
     automatic boolean not null, version varchar not null);
-create table if not exists vault.link_scored (version varchar not null);
+create table if not exists vault.link_scored (version varchar not null, scheme varchar not null);
 create table if not exists vault.link_cluster (node_no bigint not null, head_no bigint not null);
 alter table vault.person_event add column if not exists evidence varchar;
 alter table vault.person_event add column if not exists recorded_at timestamp;
@@ -175,6 +174,7 @@ select nextval('vault.map_sequence'), identity_id, person_id, method, $change_no
 from (select * from changed order by identity_id);
 
 update vault.claim set linked = true where not linked and delivered_on <= $day;
+update vault.link_token set linked = true where not linked and delivered_on <= $day;
 update vault.link_decision set linked = true where not linked and delivered_on <= $day;
 """
 
@@ -200,7 +200,7 @@ def _run(connection: duckdb.DuckDBPyConnection, script: str, **values: object) -
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """The tables of linkage in the vault, which is attached."""
-    _run(connection, model.SCHEMA + candidates.SCHEMA + decisions.SCHEMA + SCHEMA)
+    _run(connection, model.SCHEMA + candidates.SCHEMA + decisions.SCHEMA + tokens.SCHEMA + SCHEMA)
 
 
 def profile(connection: duckdb.DuckDBPyConnection, nodes: str, day: date, into: str) -> None:
@@ -213,6 +213,7 @@ def compared(connection: duckdb.DuckDBPyConnection, weights: model.Model, nodes:
     """The table `into` that Splink compares: tokens and classes of nodes."""
     profile(connection, nodes, day, "compared_profile")
     features.tokenise(connection, "compared_profile", "node_no", key, only=model.compared_tokens(weights), into="compared_token")
+    tokens.added(connection, nodes, "compared_token", day)
     candidates.classes(connection, "compared_token", "compared_class")
     connection.execute(f"create or replace temp table {into} as select * from compared_token left join compared_class using (node_no)")
 
@@ -237,6 +238,7 @@ def _score(connection: duckdb.DuckDBPyConnection, weights: model.Model, day: dat
     """Blocks and pairs of changed nodes, of those that their change disturbs, and of all where other weights came into force."""
     profile(connection, "changed_node", day, "changed_profile")
     features.tokenise(connection, "changed_profile", "node_no", key, only=candidates.BLOCK_TOKENS, into="changed_token")
+    tokens.added(connection, "changed_node", "changed_token", day)
     connection.execute(
         """
         create or replace temp table blocked as select t.*, n.is_numbered from changed_token as t inner join vault.link_node as n using (node_no);
@@ -314,9 +316,14 @@ def _cluster(connection: duckdb.DuckDBPyConnection, weights: model.Model) -> Non
     wanted = {n for link in links for n in link[:2]} | {n for v in verdicts for n in v[:2]}
     connection.register("wanted", pa.table({"node_no": pa.array(sorted(wanted), pa.int64())}))
     rows = connection.execute(
-        """
-        select n.node_no, n.is_numbered, n.sex, n.first_year, n.last_year, n.tie, p.person_id
-        from vault.link_node as n semi join wanted using (node_no) left join vault.person_group as p using (group_key)
+        f"""
+        select node_no, is_numbered, case when is_citizen then sex_inside else sex end,
+            case when is_citizen then year_inside else first_year end, case when is_citizen then year_inside else last_year end, tie, person_id
+        from (
+            select n.*, p.person_id, regexp_full_match(group_key, 'n:[0-9]{{17}}[0-9X]') as is_citizen,
+                {id_number.sex_code("substr(group_key, 3)")} as sex_inside, try_cast(substr(group_key, 9, 4) as int) as year_inside
+            from vault.link_node as n semi join wanted using (node_no) left join vault.person_group as p using (group_key)
+        )
         """
     ).fetchall()
     connection.unregister("wanted")
@@ -364,6 +371,8 @@ def _days(connection: duckdb.DuckDBPyConnection) -> list[date]:
             union
             select distinct first_seen from vault.identity anti join vault.identity_person using (identity_id)
             union
+            select distinct delivered_on from vault.link_token where not linked
+            union
             select distinct delivered_on from vault.link_decision where not linked
             order by 1
             """
@@ -379,6 +388,8 @@ def _one_day(connection: duckdb.DuckDBPyConnection, weights: model.Model, day: d
         select distinct identity_id from vault.claim where not linked and delivered_on <= $day
         union
         select identity_id from vault.identity anti join vault.link_statement using (identity_id) where first_seen <= $day
+        union
+        select identity_id from vault.link_token where not linked and delivered_on <= $day
         union
         select unnest([left_identity_id, right_identity_id]) from vault.link_decision
         where not linked and delivered_on <= $day and left_identity_id is not null and right_identity_id is not null
@@ -396,28 +407,41 @@ def _one_day(connection: duckdb.DuckDBPyConnection, weights: model.Model, day: d
     return connection.execute("select count(*) from changed").fetchone()[0]
 
 
+def _scheme(connection: duckdb.DuckDBPyConnection, weights: model.Model, key: bytes | None) -> tuple[str, str]:
+    """Weights and key that pairs are scored with; the key by a digest that tells nothing of it. Raises ValueError for tokens without their key."""
+    if key is None and connection.execute("select exists (from vault.link_token)").fetchone()[0]:
+        raise ValueError(f"hospitals have handed over tokens; name the file of the programme's key in {tokens.KEY_FILE}")
+    return weights.version, f"{features.digest_of('', 'key', key):016x}" if key else "clear"
+
+
 def _all_days(connection: duckdb.DuckDBPyConnection, key: bytes | None) -> int:
     """Every day that has something new, in turn; returns the changes of persons."""
     weights = model.in_force(connection)
     latest: date | None = connection.execute("select max(delivered_on) from vault.claim where linked").fetchone()[0]
     connection.execute(BACKDATE)
+    version, tokened = _scheme(connection, weights, key)
     days = _days(connection)
-    if not days and latest and connection.execute("select exists (from vault.link_scored where version <> $v)", {"v": weights.version}).fetchone()[0]:
+    before = connection.execute("select version, scheme from vault.link_scored").fetchone()
+    if before and before[1] != tokened:  # no token of before can be met again: as if nothing had been compared
+        for table in ("link_block", "link_term", "link_pair", "link_statement"):
+            connection.execute(f"delete from vault.{table}")
+    if before and before != (version, tokened) and not days and latest:
         days = [latest]
     changed = sum(_one_day(connection, weights, day, max(day, latest) if latest else day, key) for day in days)
     connection.execute("delete from vault.link_scored")
-    connection.execute("insert into vault.link_scored values ($v)", {"v": weights.version})
+    connection.execute("insert into vault.link_scored values ($v, $s)", {"v": version, "s": tokened})
     return changed
 
 
 def link(settings: Settings, key: bytes | None = None) -> dict[str, int]:
     """Bring the map from identities to persons up to date. Returns counts: identities, persons, changed, aliases, waiting.
 
-    key  a programme's key: tokens are made with it and nothing else is compared, as where hospitals hand over tokens alone
+    key  a programme's key (by default that of LAKEHOUSE_TOKEN_KEY_FILE, if any): tokens are made with it and nothing else is compared
 
     Delivery dates that are new are taken in turn, so the map of a past day is what was known on that day. A delivery that comes late
     (its date lies before one already linked) is known from its own date, and is linked with all that is known by now.
     """
+    key = key or tokens.programme_key()
     connection = duck.connect(memory_limit=settings.memory_limit, threads=settings.threads)
     with vault.opened(settings, connection):
         connection.execute(f"set temp_directory = '{settings.vault_file.parent / 'spill'}'; set temp_file_encryption = true")
@@ -434,8 +458,3 @@ def link(settings: Settings, key: bytes | None = None) -> dict[str, int]:
             "select (select count(*) from vault.identity), (select count(*) from vault.person_group), (select count(*) from vault.person_event)"
         ).fetchone()
     return {"identities": identities, "persons": persons, "changed": changed, "aliases": aliases}
-
-
-def explained(levels: str) -> dict[str, dict[str, object]]:
-    """The levels and bits of a pair as `link_pair.levels` keeps them."""
-    return json.loads(levels)

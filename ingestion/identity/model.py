@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -186,8 +185,3 @@ def score(connection: duckdb.DuckDBPyConnection, model: Model, nodes: str, pairs
     connection.register("found_pair", found)
     connection.execute(f"create or replace temp table {into} as from found_pair")
     connection.unregister("found_pair")
-
-
-def as_json(model: Model) -> str:
-    """The model as text that a person can read."""
-    return json.dumps(model.model_dump(), ensure_ascii=False, indent=1)

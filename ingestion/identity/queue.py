@@ -9,8 +9,9 @@ MOST_CANDIDATES = 3
 
 
 def waiting(connection: duckdb.DuckDBPyConnection, into: str = "waiting") -> int:
-    """Table `into` (record_node, other_node, weight, levels, automatic, version): pairs above the lower threshold that are not one person by now,
-    of records that have no ID number and nobody has judged; best first. Returns their number.
+    """Table `into` (record_node, other_node, weight, levels, automatic, version): pairs above the lower threshold that are not one person by now.
+
+    At least one side has no ID number, nobody has judged the pair, and no verdict tells the two persons apart. Best first; returns their number.
     """
     connection.execute(
         f"""
@@ -23,16 +24,22 @@ def waiting(connection: duckdb.DuckDBPyConnection, into: str = "waiting") -> int
             select p.*, h.is_numbered as is_settled from placed as p inner join vault.link_node as h on h.node_no = p.head_no
         ),
         judged as (
-            select least(l.node_no, r.node_no) as left_node, greatest(l.node_no, r.node_no) as right_node from vault.link_decision as d
+            select least(l.node_no, r.node_no) as left_node, greatest(l.node_no, r.node_no) as right_node, d.verdict from vault.link_decision as d
             inner join vault.link_statement as l on l.identity_id = d.left_identity_id
             inner join vault.link_statement as r on r.identity_id = d.right_identity_id
             where d.verdict <> 'withdrawn'
+        ),
+        apart as (
+            select least(l.head_no, r.head_no) as low_head, greatest(l.head_no, r.head_no) as high_head
+            from judged as j inner join headed as l on l.node_no = j.left_node inner join headed as r on r.node_no = j.right_node
+            where j.verdict = 'different'
         ),
         open as (
             select p.*, l.head_no as left_head, r.head_no as right_head, l.is_numbered as left_numbered, r.is_numbered as right_numbered,
                 l.is_settled as left_settled, r.is_settled as right_settled
             from vault.link_pair as p inner join headed as l on l.node_no = p.left_node inner join headed as r on r.node_no = p.right_node
             anti join judged as j on j.left_node = p.left_node and j.right_node = p.right_node
+            anti join apart as a on a.low_head = least(l.head_no, r.head_no) and a.high_head = greatest(l.head_no, r.head_no)
             where l.head_no <> r.head_no and not (l.is_settled and r.is_settled)
         ),
         sided as (

@@ -193,7 +193,7 @@ def take_back(connection: duckdb.DuckDBPyConnection, batches: list[str]) -> None
 SAME = "i.kind = s.kind and i.organisation = s.organisation and i.key = s.key"
 
 
-def _issue(connection: duckdb.DuckDBPyConnection) -> None:
+def issue(connection: duckdb.DuckDBPyConnection) -> None:
     """Issue identities to the keys of `subject_key` that have none, in the order of their places, and move first days back where need be."""
     connection.execute(
         f"""
@@ -237,7 +237,7 @@ def of_numbers(settings: Settings, connection: duckdb.DuckDBPyConnection, organi
                 " from unmet where place is not null",
                 {"organisation": organisation},
             )
-            _issue(connection)
+            issue(connection)
             connection.execute("delete from known_number where key in (select key from unmet)")
             connection.execute(
                 """
@@ -305,7 +305,7 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
         where is_issued group by all
         """
     )
-    _issue(connection)
+    issue(connection)
     connection.execute(
         f"""
         create or replace temp table identified as

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 from datetime import date
+from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from infra.settings import Settings
 from ingestion import duck
-from ingestion.identity import candidates, linking, model, vault
+from ingestion.identity import candidates, features, linking, model, tokens, vault
 from tests.unit.identity.people import DAY, WANG, decide, events, groups, tell, waiting
 
+KEY = b"the key of a programme"
 LATER, LATEST = date(2025, 2, 28), date(2025, 3, 31)
 
 
@@ -23,7 +26,7 @@ def without(**said: str | None) -> dict[str, str | None]:
 
 JOINED = {
     "homophone": without(person_name="王小晶"),
-    "substitute": without(person_name="王晓婧"),
+    "substitute": without(person_name="王晓瀞"),
     "traditional": without(person_name="王曉靜"),
     "lunar_birth_date": without(birth_date="1961-01-19", person_name="王晓静"),
     "day_and_month_swapped": without(birth_date="1961-05-03"),
@@ -156,8 +159,8 @@ def test_events_say_what_happened_why_and_on_what_evidence_without_a_value(setti
     linking.link(settings)
     [(event, reason, evidence)] = events(settings)
     assert (event, reason) == ("alias", "splink")
-    assert "variant_character" in evidence and "priors-1" in evidence
-    assert not any(value in evidence for value in WANG.values() if value)
+    assert "same_sound" in evidence and "priors-1" in evidence
+    assert not any(value in evidence for value in WANG.values() if value and len(value) > 1)
 
 
 ORDERS = {
@@ -234,6 +237,27 @@ def test_other_weights_are_kept_under_their_version_and_score_every_pair_again(s
 
 def test_tokens_under_a_key_link_as_clear_values_do(settings: Settings) -> None:
     tell(settings, {"known": WANG, "bare": without(person_name="王小晶", birth_date="1961-05-03"), "doubtful": without(person_name="王晓雅")})
-    linking.link(settings, key=b"a programme's key")
-    assert groups(settings) == [["bare", "known"], ["doubtful"]]
-    assert waiting(settings) == [("doubtful", "known")]
+    linking.link(settings)
+    clear = groups(settings), waiting(settings)
+    assert clear == ([["bare", "known"], ["doubtful"]], [("doubtful", "known")])
+    assert linking.link(settings, key=KEY)["changed"] == 0
+    assert (groups(settings), waiting(settings)) == clear
+
+
+def test_a_hospital_hands_over_tokens_and_no_value(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told_and_linked(settings, known=WANG)
+    said = without(person_name="王小晶", birth_date="1961-05-03")
+    (tmp_path / "patients.csv").write_text(
+        ",".join(tokens.COLUMNS) + "\n" + ",".join(["0077", *(said[c] or "" for c in tokens.COLUMNS[1:])]) + "\n", encoding="utf-8"
+    )
+    assert tokens.make(tmp_path / "patients.csv", tmp_path / "tokens.parquet", KEY) == 1
+    handed = pq.read_table(tmp_path / "tokens.parquet").to_pylist()[0]
+    assert handed["name_exact"] == [features.digest_of("王小晶", "name", KEY)] and handed["name_sound"] != handed["name_exact"]
+    assert all(isinstance(t, int) for column, values in handed.items() if column != "local_no" for t in values or [])
+    assert tokens.take(settings, "H9", tmp_path / "tokens.parquet", LATER) == 1
+    with pytest.raises(ValueError, match="LAKEHOUSE_TOKEN_KEY_FILE"):
+        linking.link(settings)
+    (tmp_path / "programme.key").write_text(KEY.hex(), encoding="ascii")
+    monkeypatch.setenv("LAKEHOUSE_TOKEN_KEY_FILE", str(tmp_path / "programme.key"))
+    linking.link(settings)
+    assert groups(settings) == [["0077", "known"]]
