@@ -82,15 +82,16 @@ def _kept() -> str:
 def _addresses() -> tuple[tuple[str, str], ...]:
     """Addresses: behind a label, from a known place to the door, and from a street or village to the door. A town alone stays."""
     place = f"(?:{_any('provinces', 'prefectures', 'counties')})"
-    street = f"[{HAN}0-9A-Za-z]{{1,10}}?(?:{_any('streets')})"
+    han = "\\x{4e00}-\\x{9fff}"
+    street = f"[{han}0-9A-Za-z]{{1,8}}?(?:{_any('streets')})"
     door = f"[0-9A-Za-z一二三四五六七八九十百甲乙丙丁#-]{{1,6}}(?:{_any('doors')})"
     counted = "[0-9]{1,5}(?:号楼|号院|号|单元|室|栋|幢)"
     return (
-        (f"((?:{_any('address_labels')})\\s*(?:为|是|在)?\\s*[:：]?\\s*)[{HAN}0-9A-Za-z#（）()-]{{4,40}}", f"\\1{MASK}"),
+        (f"((?:{_any('address_labels')})\\s*(?:为|是|在)?\\s*[:：]?\\s*)[{han}0-9A-Za-z#（）()-]{{4,40}}", f"\\1{MASK}"),
         (
-            f"{place}+(?:(?:{street}){{1,4}}(?:{door}){{0,5}}|(?:{door}){{1,5}})"
-            f"|[{HAN}]{{2,4}}(?:镇|乡|街道)[{HAN}]{{1,6}}(?:村|庄|屯|堡|社区|小区)(?:{door}){{0,4}}"
-            f"|[{HAN}]{{2,6}}(?:路|街|大街|大道|巷|胡同|小区|花园|家属院|新村|村)(?:{counted}){{1,5}}",
+            f"{place}+(?:(?:{street}){{1,3}}(?:{door}){{0,4}}|(?:{door}){{1,4}})"
+            f"|[{han}]{{2,4}}(?:镇|乡|街道)[{han}]{{1,6}}(?:村|庄|屯|堡|社区|小区)(?:{door}){{0,4}}"
+            f"|[{han}]{{2,6}}(?:路|街|大街|大道|巷|胡同|小区|花园|家属院|新村|村)(?:{counted}){{1,5}}",
             MASK,
         ),
     )
@@ -109,10 +110,25 @@ def scrubbed(text: str, *, known_name: str | None = None, own_number: str | None
 
     known_name  expression of the person's name, null where nobody has said it yet; own_number  of the organisation's number for the person
     """
-    result = f"replace({_plain_digits(text)}, '{KEPT}', '')"
+    plain = f"replace({_plain_digits(text)}, '{KEPT}', '')"
     if known_name:
-        result = _without_name(result, known_name)
-    result = _replaced(result, "|".join(IN_TEXTS), MASK)
+        plain = _without_name(plain, known_name)
+    result = f"case when regexp_matches({text}, '{_signs()}') then {_without_others(plain, known_name)} else {plain} end"
+    if own_number:
+        result = _without(result, f"case when length({own_number}) >= 5 then {own_number} end")
+    return result
+
+
+@cache
+def _signs() -> str:
+    """What a text has that tells of a person: most texts, such as names of diseases, have nothing of it and are passed by."""
+    lists = ("cues_of_patient", "cues_of_others", "name_labels", "name_labels_with_colon", "number_labels", "address_labels", "streets")
+    return f"[0-9０-９][ .-]?[0-9０-９][ .-]?[0-9０-９]|[零〇○一二三四五六七八九幺]{{7}}|@|为|省|市|县|区|{_any(*lists)}"
+
+
+def _without_others(text: str, known_name: str | None) -> str:
+    """Expression of a text without numbers of persons, addresses, and names behind labels and cues."""
+    result = _replaced(text, "|".join(IN_TEXTS), MASK)
     result = _replaced(result, f"((?:{_any('number_labels')})\\s*(?:为|是|号码)?\\s*[:：]?\\s*)[0-9A-Za-z_-]{{4,30}}", f"\\1{MASK}")
     for pattern, by in _addresses():
         result = _replaced(result, pattern, by)
@@ -120,12 +136,10 @@ def scrubbed(text: str, *, known_name: str | None = None, own_number: str | None
     for pattern, by in _names():
         result = _replaced(result, pattern, by)
     if known_name:
-        unnamed = _replaced(result, _unnamed(), f"\\1{MASK}\\2")
-        result = f"case when {known_name} is null then {unnamed} else {result} end"
-    result = f"replace({result}, '{KEPT}', '')"
-    if own_number:
-        result = _without(result, f"case when length({own_number}) >= 5 then {own_number} end")
-    return result
+        # as a lambda, so that what comes before is written (and its patterns are compiled) once
+        unnamed = _replaced("said", _unnamed(), f"\\1{MASK}\\2")
+        result = f"list_transform([{result}], lambda said: case when {known_name} is null then {unnamed} else said end)[1]"
+    return f"replace({result}, '{KEPT}', '')"
 
 
 def _without_name(text: str, known_name: str) -> str:
