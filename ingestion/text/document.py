@@ -144,7 +144,7 @@ class Document:
     def assess(self, starts: Sequence[int]) -> list[tuple[int, str]]:
         """Index of the clause and assertion at each of several offsets in order: quicker than asking one by one."""
         clauses, scopes, priority = self.clauses, self._scopes, context.PRIORITY
-        has_default = any(section.assertion for section in self.sections)
+        defaults = [section for section in self.sections if section.assertion]
         at, last, result = 0, len(clauses) - 1, []
         for start in starts:
             while at < last and clauses[at + 1].start <= start:
@@ -153,8 +153,8 @@ class Document:
             for scope in scopes.get(at, ()):
                 if scope.start <= start < scope.end and priority[scope.assertion] <= rank:
                     best, rank = scope.assertion, priority[scope.assertion]
-            if has_default and best in {"affirmed", "historical"}:
-                best = self.section_at(start).assertion or best
+            if defaults and best in {"affirmed", "historical"}:
+                best = next((section.assertion for section in defaults if section.start <= start < section.end), None) or best
             result.append((at, best))
         return result
 

@@ -28,6 +28,17 @@ REPORTED = re.compile("[^,。;]{0,12}[:为示]|(?:组织)?病理|标本|组织")
 STOPS = re.compile(r"[。;\n]")
 IODINE_FULL = re.compile(r"着色均匀|均匀着色|全着色|\(\+|阳性|着色好|着色良好|染\+|着色可")
 IODINE_NEGATIVE = re.compile(r"不着色|不染|\(-|阴性|拒染|着色不均|着色欠|部分着色|淡染|未着色|未染")
+CERVIX = re.compile("(?:子)?宫颈|颈管")
+P16_NEGATIVE = re.compile(r"阴|\(-|-|斑驳")
+PLUS = re.compile(r"阳|\(\+|\+")
+DETECTED = re.compile(r"阳|\(\+|\+|检出")
+SENTENCE_END = re.compile("[;。]")
+NOT_SEEN = re.compile("未见|无")
+DENSITY = re.compile("(厚|致密|浓厚|薄|淡)[^,。;]{0,4}醋?(?:酸)?白|醋白\\(\\+\\)(薄|厚)")
+SAMPLED = re.compile("多点活检|取活检|活检|取检|话检")
+SUSPECTED_CANCER = re.compile("(?:疑似|可疑|考虑)[^,。;]{0,6}癌|宫颈ca")
+OF_LESION = re.compile("见|白|病变|碘|镶嵌")
+HOUR = re.compile(r"\d{1,2}")
 
 
 @cache
@@ -57,7 +68,7 @@ def read(doc: Document) -> list[Field]:
         fields.add("organism_codes", codes, organisms[0].start, organisms[-1].end)
     if any(hit.concept == "colposcopy" for hit in groups.get("test", ())):
         _colposcopy(doc, fields, past[1])
-    if place := re.search("(?:子)?宫颈|颈管", norm):
+    if place := CERVIX.search(norm):
         fields.add("site_icd10_code", "C53", *place.span())
     return fields.all
 
@@ -139,10 +150,10 @@ def _classes(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
     if impression:
         fields.add("impression_code", impression[1], impression[2].start, impression[2].end)
     if "p16" in norm and (match := _book().patterns["p16"].search(norm)):
-        fields.add("p16_status_code", "negative" if re.match(r"阴|\(-|-|斑驳", match[1]) else "positive", *match.span())
+        fields.add("p16_status_code", "negative" if P16_NEGATIVE.match(match[1]) else "positive", *match.span())
     if "ki" in norm and (match := _book().patterns["ki67"].search(norm)):
         fields.add("ki67_pct", float(match[1]), *match.span(), unit="%")
-    if match := re.search(_book().patterns["cone"], norm):
+    if match := _book().patterns["cone"].search(norm):
         fields.add("specimen_type_code", "3", *match.span())
 
 
@@ -181,7 +192,7 @@ def _hpv(doc: Document, fields: Fields, past: int) -> None:
         if name in states:
             fields.add(f"hpv{name}_code", "1" if states[name][0] else "0", *states[name][1:])
     if match := patterns["other12"].search(norm, past):
-        is_positive = bool(re.match(r"阳|\(\+|\+", match[1]))
+        is_positive = bool(PLUS.match(match[1]))
         fields.add("hpv_other12_code", "1" if is_positive else "0", *match.span())
         if is_positive:
             fields.add("hpv_result_code", "2", *match.span())
@@ -194,7 +205,7 @@ def _hpv(doc: Document, fields: Fields, past: int) -> None:
     words = [match for match in patterns["hpv_word"].finditer(norm, past) if "低危" not in norm[max(0, match.start() - 4) : match.end()]]
     for wanted, code in ((True, "2"), (False, "1")):
         for match in words:
-            if bool(re.match(r"阳|\(\+|\+|检出", match[1])) == wanted and doc.assertion(match.start(), match.start() + 2) not in {
+            if bool(DETECTED.match(match[1])) == wanted and doc.assertion(match.start(), match.start() + 2) not in {
                 "advice",
                 "historical",
             }:
@@ -213,7 +224,7 @@ def _types(norm: str, start: int, end: int, pattern: re.Pattern[str]) -> dict[st
     position = start
     for place, match in enumerate(matches):
         lead = norm[position : match.start()]
-        if re.search("[;。]", lead) and waiting:
+        if SENTENCE_END.search(lead) and waiting:
             result |= {one[1]: (before, one.start(), one.end()) for one in waiting if before is not None and one[1] not in result}
             waiting, before = [], None
         comma = max(lead.rfind(","), lead.rfind("、"), lead.rfind(" ")) if waiting else -1
@@ -268,28 +279,19 @@ def _colposcopy(doc: Document, fields: Fields, past: int) -> None:
         behind = norm[match.end() : clause.end]
         negative, full = IODINE_NEGATIVE.search(behind), IODINE_FULL.search(behind)
         if negative and (not full or negative.start() <= full.start()):
-            told.setdefault(
-                "iodine_negative_found", (not re.search("未见|无", behind[: negative.start()]), match.start(), match.end() + negative.end())
-            )
+            told.setdefault("iodine_negative_found", (not NOT_SEEN.search(behind[: negative.start()]), match.start(), match.end() + negative.end()))
         elif full:
             told.setdefault("iodine_negative_found", (False, match.start(), match.end() + full.end()))
     for name, (value, start, end) in told.items():
         fields.add(name, value, start, end)
-    if (
-        fields.has("acetowhite_found")
-        and told["acetowhite_found"][0]
-        and (match := re.search("(厚|致密|浓厚|薄|淡)[^,。;]{0,4}醋?(?:酸)?白|醋白\\(\\+\\)(薄|厚)", norm))
-    ):
+    if fields.has("acetowhite_found") and told["acetowhite_found"][0] and (match := DENSITY.search(norm)):
         fields.add("acetowhite_density", "thin" if (match[1] or match[2]) in {"薄", "淡"} else "thick", *match.span())
     _clock(doc, fields, past)
     if match := BIOPSY.search(norm, past):
         fields.add("biopsy_taken", True, *match.span())
         fields.add("biopsy_count", int(number(match[1]) or 0), *match.span(), unit="count")
-    elif (match := re.search("多点活检|取活检|活检|取检|话检", norm[past:])) and doc.assertion(past + match.start(), past + match.end()) not in {
-        "advice",
-        "negated",
-    }:
-        fields.add("biopsy_taken", True, past + match.start(), past + match.end())
+    elif (match := SAMPLED.search(norm, past)) and doc.assertion(*match.span()) not in {"advice", "negated"}:
+        fields.add("biopsy_taken", True, *match.span())
     if (match := patterns["curettage"].search(norm, past)) and doc.assertion(*match.span()) not in {"advice", "negated"}:
         fields.add("curettage_done", True, *match.span())
     if not fields.has("impression_code"):
@@ -297,7 +299,7 @@ def _colposcopy(doc: Document, fields: Fields, past: int) -> None:
         summary = next((one for one in doc.sections if one.name == "impression"), closing)
         if summary and (match := re.compile("未见异常|未见明显异常|阴性|未发现异常").search(norm, summary.start, summary.end)):
             fields.add("impression_code", "1", *match.span())
-        elif match := re.search("(?:疑似|可疑|考虑)[^,。;]{0,6}癌|宫颈ca", norm):
+        elif match := SUSPECTED_CANCER.search(norm):
             fields.add("impression_code", "4", *match.span())
 
 
@@ -308,9 +310,9 @@ def _clock(doc: Document, fields: Fields, past: int) -> None:
     for match in _book().patterns["clock"].finditer(norm, past) if "点" in norm else ():
         clause = doc.clause_at(match.start())
         said = norm[clause.start : clause.end]
-        if ("活检" in said or "取" in said) and not re.search("见|白|病变|碘|镶嵌", said):
+        if ("活检" in said or "取" in said) and not OF_LESION.search(said):
             continue
-        hours = [int(one) for one in re.findall(r"\d{1,2}", match[1])]
+        hours = [int(one) for one in HOUR.findall(match[1])]
         lesion += [hour for hour in hours if hour not in lesion]
         spans.append(match.span())
     if lesion:

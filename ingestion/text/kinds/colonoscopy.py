@@ -36,6 +36,10 @@ NEOPLASIA = re.compile("瘤变|异型增生|腺癌|病理[:为示]|绒毛状|管
 WELL = re.compile("光滑|光整|通畅|未见(?:明显)?异常|正常")
 STALK = re.compile(r"(?<!无)(?<!亚)(?:有蒂|带蒂|长蒂|短蒂|粗蒂|细蒂)")
 COMPLETE = ("1", "2")
+NOT_REACHED = re.compile("未|无法|不能")
+ILEUM = re.compile(r"(?:进入|至|达|所见|见)(?:回肠末端|末段回肠|末端回肠)")
+OPERATED = re.compile("(?:癌|结肠|直肠|结直肠)[^,。;]{0,6}术后|吻合口")
+LISTED = re.compile(r"[、及和与,至-]*")
 
 
 @cache
@@ -66,11 +70,11 @@ def _reach(doc: Document, fields: Fields) -> None:
     norm, patterns = doc.norm, _book().patterns
     past = current_part(norm)[1]
     failed = patterns["failed"].search(norm, past)
-    reached = next((match for match in patterns["reached"].finditer(norm, past) if not re.search("未|无法|不能", match[0])), None)
+    reached = next((match for match in patterns["reached"].finditer(norm, past) if not NOT_REACHED.search(match[0])), None)
     if reached and not (failed and failed.start() < reached.start()):
         where = reached[1]
         code = "1" if "回肠" in where or where == "回末" else "2"
-        if code == "2" and (ileum := re.search(r"(?:进入|至|达|所见|见)(?:回肠末端|末段回肠|末端回肠)", norm[past:])):
+        if code == "2" and (ileum := ILEUM.search(norm[past:])):
             fields.add("depth_code", "1", past + ileum.start(), past + ileum.end())
         fields.add("reached_caecum", True, *reached.span())
         fields.add("depth_code", code, *reached.span())
@@ -195,7 +199,7 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
             spans = [lesion.count_span or (lesion.start, lesion.end) for lesion in polyps]
             fields.add("polyp_count", counted, min(one[0] for one in spans), max(one[1] for one in spans), unit="count")
         fields.add("has_multiple_polyps", counted > 1 or any(lesion.is_multiple for lesion in polyps), polyps[0].start, polyps[0].nouns[0].end)
-    if "术后" in norm and (match := re.search("(?:癌|结肠|直肠|结直肠)[^,。;]{0,6}术后|吻合口", norm)):
+    if "术后" in norm and (match := OPERATED.search(norm)):
         fields.add("is_postoperative", True, *match.span())
 
 
@@ -212,7 +216,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int) -> None:
     sites = list(dict.fromkeys(site.concept for site in lesion.attributes.get("site", []) if site.concept in SEGMENTS))
     if sites:
         spots = [site for site in lesion.attributes["site"] if site.concept in SEGMENTS]
-        kept = spots if re.fullmatch(r"[、及和与,至-]*", norm[spots[0].end : spots[-1].start]) or len(spots) > 2 else spots[-1:]
+        kept = spots if LISTED.fullmatch(norm[spots[0].end : spots[-1].start]) or len(spots) > 2 else spots[-1:]
         fields.add("site_code", ";".join(dict.fromkeys(site.concept for site in kept)), kept[0].start, kept[-1].end, lesion=lesion_no)
         fields.add("site_text", doc.text[kept[0].start : kept[0].end], kept[0].start, kept[0].end, lesion=lesion_no)
     elif site := lesion.first("site"):

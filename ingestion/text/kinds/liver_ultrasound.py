@@ -41,6 +41,12 @@ ROMAN_SEGMENT = {
 }
 NO_FLOW = re.compile(r"(?:未见|未探及|无|末见)[^,。;]{0,6}$")
 CM = {"mm": 0.1, "毫米": 0.1, "cm": 1.0, "厘米": 1.0}
+FLOWLESS = re.compile(r"\(-|无|未见|不丰富")
+SPLEEN_NORMAL = re.compile("脾(?:脏)?(?:不大|未见(?:明显)?(?:肿|增)?大|大小正常)")
+NOT = re.compile("未|无")
+NOT_SEEN = re.compile("未见|未探及|无|末见")
+RISING = re.compile("由|从")
+BEFORE = re.compile("前次|上次|既往|前片|原|月前|年前|此前|入院前")
 
 
 @cache
@@ -78,7 +84,7 @@ def _extra(norm: str) -> list[Found]:
             result.append(("segment", "/".join(f"S{one}" for one in numbers), *match.span()))
     if "血流" in norm or "动脉" in norm:
         for match in patterns["flow"].finditer(norm):
-            absent = NO_FLOW.search(norm, max(0, match.start() - 12), match.start()) or re.search(r"\(-|无|未见|不丰富", match[0])
+            absent = NO_FLOW.search(norm, max(0, match.start() - 12), match.start()) or FLOWLESS.search(match[0])
             result.append(("flow", "absent" if absent else "present", *match.span()))
     if "ri" in norm:
         result += [("ri", match[1], *match.span()) for match in patterns["ri"].finditer(norm)]
@@ -198,10 +204,10 @@ def _diseases(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> No
             told[hit.concept] = (state, hit)
     for concept, (state, hit) in told.items():
         fields.add(concept, state, hit.start, hit.end)
-    if "脾" in norm and "splenomegaly" not in told and (match := re.search("脾(?:脏)?(?:不大|未见(?:明显)?(?:肿|增)?大|大小正常)", norm)):
+    if "脾" in norm and "splenomegaly" not in told and (match := SPLEEN_NORMAL.search(norm)):
         fields.add("splenomegaly", "absent", *match.span())
     if "积液" in norm and "ascites" not in told and (match := _book().patterns["free_fluid"].search(norm)):
-        fields.add("ascites", "absent" if re.search("未|无", match[1]) or match[2] else "present", *match.span())
+        fields.add("ascites", "absent" if NOT.search(match[1]) or match[2] else "present", *match.span())
     if "fatty_liver" in told and told["fatty_liver"][0] != "absent":
         hit = told["fatty_liver"][1]
         around = DEGREE.search(norm, hit.end, min(len(norm), hit.end + 8)) or DEGREE.search(norm, max(0, hit.start - 6), hit.start)
@@ -221,7 +227,7 @@ def _portal(doc: Document, fields: Fields, past: int) -> None:
     if "门脉" in norm or "门静脉" in norm:
         for match in patterns["thrombus"].finditer(norm, past):
             state = STATE.get(doc.assertion(match.start(2), match.end(2)))
-            if state == "present" and re.search("未见|未探及|无|末见", match[0]):
+            if state == "present" and NOT_SEEN.search(match[0]):
                 state = "absent"
             if state:
                 fields.add("portal_vein_thrombus", state, *match.span())
@@ -260,8 +266,8 @@ def _parenchyma_of(doc: Document, fields: Fields, past: int) -> None:
 def _afp(doc: Document, fields: Fields) -> None:
     """The value of this examination in ng/mL, with its comparator; a result in words or by the flag and reference beside the value."""
     norm, patterns, factors = doc.norm, _book().patterns, _book().data["afp_ng_per_unit"]
-    values = [match for match in patterns["afp"].finditer(norm) if not re.search("由|从", match[0])]
-    now = [one for one in values if not re.search("前次|上次|既往|前片|原|月前|年前|此前|入院前", norm[max(0, one.start() - 10) : one.start()])]
+    values = [match for match in patterns["afp"].finditer(norm) if not RISING.search(match[0])]
+    now = [one for one in values if not BEFORE.search(norm[max(0, one.start() - 10) : one.start()])]
     match = patterns["afp_rise"].search(norm) or (now[-1] if now else values[-1] if values else None)
     if match:
         value, unit = float(match[2].replace(",", "")), match[4]

@@ -49,6 +49,24 @@ PROTEINS = ("mlh1", "msh2", "msh6", "pms2")
 WILD = re.compile(r"野生|未检出|未见|无突变|未突变|阴性|\(-|未发现|^-")
 CHANGED = re.compile(r"突变|l858r|19del|外显子|阳性|\(\+|\+|融合|重排")
 FUSED = re.compile(r"融合|重排|阳性|\(\+|\+")
+SECONDARY = re.compile("转移性?$")
+SESSILE = re.compile("无蒂|广基|ssl|ssa")
+DEGREE = re.compile("[轻中重]")
+SUMMED = re.compile(r"(?:共计?|总计|合计|总数|总)[^,。;\d]{0,10}$")
+ALL_POSITIVE = re.compile("均[^,。;]{0,4}转移|全部")
+RESIDUAL = re.compile(r"(?<![a-z\d])r([012])切除")
+NOT_CLEAN = re.compile("未净|不净|未切净")
+CLEAR_BEFORE = re.compile("未见[^,。;]{0,12}$|未累及[^,。;]{0,4}$")
+INVOLVED_BEFORE = re.compile("(?:累及|侵犯|紧邻)[^,。;]{0,8}$")
+NOT_AMPLIFIED = re.compile("未扩增|无扩增|未见扩增|阴性|\\(-|无基因扩增|未见基因扩增")
+AMPLIFIED = re.compile("扩增|阳性|\\(\\+")
+PATCHY = re.compile("灶性|斑驳|散在|局灶|点灶|弱")
+GENE = re.compile("突变|野生|基因|外显子")
+KEPT = re.compile("无缺失|未缺失|保留|未见缺失")
+SCORE = re.compile(r"([0-3]) ?\+")
+PLUSES = re.compile(r"\+{1,3}")
+SCORE_ZERO = re.compile(r"阴性|\(-|^ ?[:为]? ?-|\( ?0|^ ?[:为]? ?0")
+VILLOUS = re.compile("绒毛")
 
 
 class Part(NamedTuple):
@@ -190,7 +208,7 @@ def _coded(doc: Document, hit: Hit, organ: str | None) -> str:
     if code in {"8148/2", "8148/0"} and ("鳞" in own or (organ in data["by_organ"] and "腺" not in norm[max(0, hit.start - 6) : hit.end])):
         return data["by_organ"]["oesophagus"].get(code, code)
     code = data["by_organ"].get(organ or "", {}).get(code, code) if code not in {"8148/2", "8148/0"} else code
-    if code.endswith("/3") and re.search("转移性?$", own):
+    if code.endswith("/3") and SECONDARY.search(own):
         return code[:-1] + "6"
     return code
 
@@ -276,14 +294,14 @@ def _diagnoses(doc: Document, fields: Fields, found: list[Hit], groups: dict[str
 def _form_code(organ: str | None, code: str, hit: Hit, norm: str) -> str | None:
     """Code of the programme's pathology form of the organ, by what was read."""
     if organ == "colorectum":
-        if code == "8213/0" and re.search("无蒂|广基|ssl|ssa", norm[hit.start : hit.end]):
+        if code == "8213/0" and SESSILE.search(norm[hit.start : hit.end]):
             return "07"
         return _book().data["colorectal_pathology"].get(code)
     if organ in {"oesophagus", "stomach"}:
         if code == "normal":
             return "01" if organ == "oesophagus" else "16"
         if code == "inflammation" and organ == "oesophagus":
-            degree = re.search("[轻中重]", norm[max(0, hit.start - 4) : hit.start])
+            degree = DEGREE.search(norm[max(0, hit.start - 4) : hit.start])
             return {"轻": "05", "中": "06", "重": "07"}[degree[0]] if degree else None
         if code == "8140/2" and organ == "oesophagus" and "腺" not in norm[hit.start : hit.end]:
             return "14"
@@ -376,7 +394,7 @@ def _nodes(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
         return
     first, rest = counted[0], counted[1:]
     sums = (sum(one[0] for one in rest), sum(one[1] for one in rest))
-    total = next((one for one in counted if re.search(r"(?:共计?|总计|合计|总数|总)[^,。;\d]{0,10}$", norm[max(0, one[2] - 14) : one[2]])), None)
+    total = next((one for one in counted if SUMMED.search(norm[max(0, one[2] - 14) : one[2]])), None)
     if rest and first[:2] == sums and (first[0] or ":" in norm[first[3] : first[3] + 4]):
         total = first
     last_sums = (sum(one[0] for one in counted[:-1]), sum(one[1] for one in counted[:-1]))
@@ -407,7 +425,7 @@ def _nodes_in_words(doc: Document, fields: Fields, regions: list[list[int]]) -> 
         if positive and int(positive[1] or positive[2]) <= examined and not (negative and negative.start() <= positive.start()):
             if positive.span(positive.lastindex or 0) != total.span(total.lastindex or 0):
                 fields.add("nodes_positive", int(positive[1] or positive[2]), *positive.span(), unit="count")
-            elif re.search("均[^,。;]{0,4}转移|全部", norm[start:stop]) and not negative:
+            elif ALL_POSITIVE.search(norm[start:stop]) and not negative:
                 fields.add("nodes_positive", examined, *positive.span(), unit="count")
         elif negative:
             fields.add("nodes_positive", 0, *negative.span(), unit="count")
@@ -461,10 +479,13 @@ POSITIVE_BEHIND = re.compile(r"见|有|阳|\+")
 
 def _invasion(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
     norm = doc.norm
+    tail = min((hit.start for hit in groups.get("section_end", ())), default=len(norm))
     things = sorted(groups.get("vessel", []) + groups.get("nerve", []) + groups.get("mvi", []), key=lambda hit: hit.start)
     for category, name in (("vessel", "has_vascular_invasion"), ("nerve", "has_perineural_invasion")):
         told: list[tuple[bool, int, int]] = []
         for hit in groups.get(category, ()):
+            if hit.start >= tail:
+                break
             state, start, stop = _status(doc, hit, things)
             if state == "suspected":
                 fields.add(name.replace("has_", "suspected_"), True, start, stop)
@@ -508,7 +529,7 @@ MARGIN_INVOLVED = re.compile(r"(?<!未)(?<!末)(?<!未查)见|阳性|\(\+|(?<!�
 def _margins(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> None:
     norm = doc.norm
     told: list[tuple[bool, int, int]] = []
-    for match in re.finditer(r"(?<![a-z\d])r([012])切除", norm) if "切除" in norm and "r" in norm else ():
+    for match in RESIDUAL.finditer(norm) if "切除" in norm and "r" in norm else ():
         fields.add("margin_status_code", f"R{match[1]}", *match.span())
     edges = groups.get("margin", ())
     for edge in edges:
@@ -520,15 +541,15 @@ def _margins(doc: Document, fields: Fields, groups: dict[str, list[Hit]]) -> Non
         behind = norm[edge.end : nearer]
         if "距" in norm[max(begin, edge.start - 6) : edge.start]:
             continue  # how far away, not whether involved
-        if re.search("未净|不净|未切净", behind):
+        if NOT_CLEAN.search(behind):
             told.append((True, begin, nearer))
         elif MARGIN_CLEAR.search(behind):
             told.append((False, begin, nearer))
         elif MARGIN_INVOLVED.search(behind):
             told.append((True, begin, nearer))
-        elif re.search("未见[^,。;]{0,12}$|未累及[^,。;]{0,4}$", norm[begin : edge.start]):
+        elif CLEAR_BEFORE.search(norm[begin : edge.start]):
             told.append((False, begin, nearer))
-        elif re.search("(?:累及|侵犯|紧邻)[^,。;]{0,8}$", norm[begin : edge.start]):
+        elif INVOLVED_BEFORE.search(norm[begin : edge.start]):
             told.append((True, begin, nearer))
     if told:
         involved, start, stop = max(told, key=lambda one: one[0])
@@ -595,13 +616,7 @@ def _stains(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, l
         elif name == "her2":
             _her2(fields, said, span)
         elif name == "fish":
-            amplified = (
-                False
-                if re.search("未扩增|无扩增|未见扩增|阴性|\\(-|无基因扩增|未见基因扩增", said)
-                else True
-                if re.search("扩增|阳性|\\(\\+", said)
-                else None
-            )
+            amplified = False if NOT_AMPLIFIED.search(said) else True if AMPLIFIED.search(said) else None
             fields.add("her2_fish_code", None if amplified is None else "positive" if amplified else "negative", *span)
         elif name == "ki67":
             fields.add("ki67_pct", _percent(said), *span, unit="%")
@@ -617,12 +632,12 @@ def _stains(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, l
                 if one.concept in PROTEINS and positive is not None:
                     proteins.setdefault(one.concept, (positive, one, span[1]))
         elif name == "p16":
-            patchy = re.search("灶性|斑驳|散在|局灶|点灶|弱", said)
+            patchy = PATCHY.search(said)
             value = None if positive is None else "negative" if patchy or not positive else "positive"
             fields.add("p16_status_code", value, *span)
         elif name == "p53":
             fields.add("p53_status_code", None if positive is None else "positive" if positive else "negative", *span)
-        elif name in {"kras", "nras", "braf"} or (name == "egfr" and re.search("突变|野生|基因|外显子", norm[hit.start : span[1]])):
+        elif name in {"kras", "nras", "braf"} or (name == "egfr" and GENE.search(norm[hit.start : span[1]])):
             value = "wild" if WILD.search(said) else "mutated" if CHANGED.search(said) else None
             fields.add(f"{name}_status_code", value, *span)
         elif name == "alk":
@@ -640,7 +655,7 @@ def _stains(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, l
 
 
 def _is_positive(name: str, said: str) -> bool | None:
-    if name in PROTEINS and re.search("无缺失|未缺失|保留|未见缺失", said):
+    if name in PROTEINS and KEPT.search(said):
         return True
     if STAIN_NEGATIVE.search(said):
         return False
@@ -655,12 +670,12 @@ def _receptor(fields: Fields, name: str, positive: bool | None, percent: float |
 
 
 def _her2(fields: Fields, said: str, span: tuple[int, int]) -> None:
-    match = re.search(r"([0-3]) ?\+", said)
+    match = SCORE.search(said)
     if match:
         score = match[1] + "+"
-    elif match := re.search(r"\+{1,3}", said):
+    elif match := PLUSES.search(said):
         score = f"{len(match[0])}+"
-    elif re.search(r"阴性|\(-|^ ?[:为]? ?-|\( ?0|^ ?[:为]? ?0", said):
+    elif SCORE_ZERO.search(said):
         score = "0"
     else:
         return
@@ -686,7 +701,7 @@ def _adenoma(doc: Document, fields: Fields) -> None:
             fields.add("tubular_pct", float(match[1]), *match.span(), unit="%")
         if "高级别" in norm and (match := patterns["hgin"].search(norm)):
             fields.add("hgin_pct", float(match[1]), *match.span(), unit="%")
-    for match in re.finditer("绒毛", norm) if "绒毛" in norm else ():
+    for match in VILLOUS.finditer(norm) if "绒毛" in norm else ():
         state = doc.assertion(match.start(), match.end())
         if state == "affirmed":
             fields.add("has_villous_component", True, *match.span())

@@ -43,6 +43,10 @@ NEOPLASIA = re.compile("瘤变|异型增生|不典型增生|鳞癌|腺癌|鳞状
 STAINED = re.compile("碘[^,。;]{0,6}$")
 MIN_WAY, MAX_WAY = 150.0, 450.0
 LOOKED_WELL = re.compile("光滑|正常|未见|末见|未发现|未及|清晰|通畅")
+NOT_SEEN = re.compile("未见|无|末见")
+OPERATED = re.compile("(?:癌|食管|胃|贲门|切除)[^,。;]{0,6}术后|吻合口|残胃")
+LIGHT = re.compile("淡|浅")
+PLANNED = re.compile("拟|建议|择期|评估|必要时")
 
 
 @cache
@@ -110,9 +114,9 @@ def _lugol(norm: str) -> list[tuple[str, int, int]]:
     for match in _book().patterns["lugol"].finditer(norm):
         between, degree, said = norm[match.start() : match.start(2)], match[1], match[2]
         if said in {"不着色", "不染", "拒染", "不显色", "未着色"}:
-            code = "0" if re.search("未见|无|末见", between) else {"中度": "2", "轻度": "3"}.get(degree or "", "1")
+            code = "0" if NOT_SEEN.search(between) else {"中度": "2", "轻度": "3"}.get(degree or "", "1")
         elif said in {"淡染", "浅染", "着色浅", "着色淡", "着色不均", "着色欠均"}:
-            code = "0" if re.search("未见|无", between) else "2" if degree == "中度" else "3"
+            code = "0" if NOT_SEEN.search(between) else "2" if degree == "中度" else "3"
         else:
             code = "0"
         result.append((code, match.start(), match.end()))
@@ -181,7 +185,7 @@ def _lesions(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
         fields.add("biopsy_taken", True, spot.start, spot.end)
     if pieces:
         fields.add("biopsy_count", sum(int(hit.concept) for hit in pieces), pieces[0].start, pieces[-1].end, unit="count")
-    if "术后" in norm and (match := re.search("(?:癌|食管|胃|贲门|切除)[^,。;]{0,6}术后|吻合口|残胃", norm)):
+    if "术后" in norm and (match := OPERATED.search(norm)):
         fields.add("is_postoperative", True, *match.span())
 
 
@@ -227,7 +231,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int, organ: s
             name, ";".join(codes), noun.start, max(one.end for one in looks) if looks[-1].end - noun.start < 80 else noun.end, lesion=lesion_no
         )
     if unstained := next((one for one in lesion.nouns if one.concept == "unstained"), None):
-        light = re.search("淡|浅", norm[unstained.start : unstained.end])
+        light = LIGHT.search(norm[unstained.start : unstained.end])
         fields.add("lugol_code", "3" if light else "1", unstained.start, unstained.end, lesion=lesion_no)
     if lugol := lesion.first("lugol"):
         fields.add("lugol_code", lugol.concept, lugol.start, lugol.end, lesion=lesion_no)
@@ -245,7 +249,7 @@ def _one(doc: Document, fields: Fields, lesion: Lesion, lesion_no: int, organ: s
     if pieces := lesion.first("pieces"):
         fields.add("biopsy_count", int(pieces.concept), pieces.start, pieces.end, unit="count", lesion=lesion_no)
     for hit in lesion.attributes.get("resection", ()):
-        if hit.assertion == "affirmed" and not re.search("拟|建议|择期|评估|必要时", norm[max(0, hit.start - 8) : hit.end + 4]):
+        if hit.assertion == "affirmed" and not PLANNED.search(norm[max(0, hit.start - 8) : hit.end + 4]):
             fields.add("resection_method", hit.concept, hit.start, hit.end, lesion=lesion_no)
 
 
