@@ -24,10 +24,9 @@ INTRODUCED = re.compile(r"见|及|发现|检出|示|另|有|为|呈|[一二两�
 CONCLUDES = re.compile(r"(?:考虑|诊断|符合|疑|倾向|可能|提示|性质)[^,。;]{0,8}$")
 SUPPOSED = re.compile(r"(?:如|若|一旦)(?:有|发现|见|出现|为|仍有)?[^,。;]{0,4}$|建议|(?<!待)病理[^,。;]{0,12}$")
 LOCATED = re.compile(r"(?:位于|在|于|者|[(（:])[^,。;]{0,4}$")
-COUNT = re.compile(
-    r"(?<![\d./~-])(\d{1,2}|[一二两三四五六七八九十]{1,3}|数十|数|多|单)(?:余)? ?(?:枚|个|处|粒|颗|发)(?![月层面])"
-    r"|(?<![\d.])(\d{1,2})[-~](\d{1,2}) ?(?:枚|个|处|粒|颗)"
-)
+COUNTED = re.compile("[枚个处粒颗发]")
+COUNT = re.compile(r"(?:(?<![\d./~-])|(?<=\d)[-~])(\d{1,2}|[一二两三四五六七八九十]{1,3}|数十|数|多|单)余? ?$")
+NO_COUNT = frozenset("月层面")
 NOT_COUNTED = re.compile(r"(?:活检|取材|取检|话检|钳取|咬检|取|送检|组织|夹|视野|方向|钛夹|止血夹)[^,。;\d]{0,6}$")
 BIOPSY = re.compile(r"(?:活检|话检|取检|取材|咬检|钳取|取活组织)[^,。;\d×]{0,8}(\d{1,2}|[一二两三四五六七八九十]) ?(?:块|枚|粒|处|点|次|条)")
 OPERATED = re.compile(r"(?:术|切除|emr|esd|电切|治疗|化疗|放疗)后")
@@ -76,16 +75,17 @@ Item = Hit | Measurement | tuple[int, int, int]
 
 
 def counts(norm: str) -> list[tuple[int, int, int]]:
-    """Numbers of lesions as (start, end, number), -1 for several; pieces of tissue are none."""
+    """Numbers of lesions as (start, end, number), -1 for several; pieces of tissue are none, of a range the upper end counts."""
     result = []
-    if "枚" in norm or "个" in norm or "处" in norm or "粒" in norm or "颗" in norm or "发" in norm:
-        for match in COUNT.finditer(norm):
-            if NOT_COUNTED.search(norm, max(0, match.start() - 12), match.start()):
-                continue
-            written = match[1] or match[3]
-            value = -1 if written in {"数", "多", "数十"} else 1 if written == "单" else number(written)
-            if value is not None:
-                result.append((match.start(), match.end(), int(value)))
+    for unit in COUNTED.finditer(norm):
+        at = unit.start()
+        match = COUNT.search(norm, max(0, at - 6), at)
+        if not match or norm[at + 1 : at + 2] in NO_COUNT or NOT_COUNTED.search(norm, max(0, match.start(1) - 12), match.start(1)):
+            continue
+        written = match[1]
+        value = -1 if written in {"数", "多", "数十"} else 1 if written == "单" else number(written)
+        if value is not None:
+            result.append((match.start(1), at + 1, int(value)))
     return result
 
 

@@ -22,7 +22,7 @@ SEGMENTS = frozenset("12345678")
 PRECISE = ("paris", "yamada", "lst", "nice", "jnet", "pit", "circumference", "distance")
 # A pattern is looked for only in a text that holds its word.
 WORDS = {
-    "paris": ("0", "paris", "型", "病变"),
+    "paris": ("0-", "0 -", "0 ⅱ", "0ⅱ", "0ⅰ", "paris", "ip", "is", "iia", "iib", "iic", "ⅱa", "ⅱb", "ⅱc", "ⅰp", "ⅰs", "ⅰ s", "ⅱ a"),
     "yamada": ("山田",),
     "lst": ("lst",),
     "nice": ("nice",),

@@ -20,6 +20,7 @@ STOPS = re.compile("[,;。\n]")
 HARD_STOPS = re.compile(r"[。\n]|(?<![\d.])\d{1,2}[.、](?!\d)")
 NAMED_NEXT = re.compile("[,、(]?[^。;,]{0,8}(?:符合|考虑|倾向|提示)")
 TNM_LABEL = re.compile(r"(?<![a-z])(yp|yc|p|c)tnm")
+STAGED = re.compile("期")
 TNM_HINT = re.compile("t ?(?:is|x|[0-4o])")
 UNCERTAIN = re.compile(r"不除外|除外|排除|可疑|疑|待排|\?|不能排除|可能")
 GROSS_SIZE = re.compile(r"(?:肿瘤|肿物|肿块|癌灶|病灶|病变|癌|瘤体|结节|隆起)[^。;\d]{0,16}$|(?:最大径|最大直径|大小)[^。;\d]{0,6}$")
@@ -157,8 +158,11 @@ def _sites(doc: Document, groups: dict[str, list[Hit]]) -> list[Hit]:
     norm, nodes = doc.norm, groups.get("node", ())
     result = []
     for hit in groups.get("site", ()):
-        begin, stop = _clause(norm, hit.start, hit.end)
-        if _between(nodes, begin, stop) or norm.startswith(("切缘", "断端", "残端", "周围", "旁", "周", "门", "系膜"), hit.end):
+        if (
+            nodes
+            and _between(nodes, *_clause(norm, hit.start, hit.end))
+            or norm.startswith(("切缘", "断端", "残端", "周围", "旁", "周", "门", "系膜"), hit.end)
+        ):
             continue
         result.append(hit)
     return result
@@ -349,7 +353,10 @@ def _staging(doc: Document, fields: Fields) -> None:
             written = edition[1] or edition[2] or edition[3]
             fields.add("staging_edition", int({"六": "6", "七": "7", "八": "8", "九": "9"}.get(written, written)), *edition.span())
     if "期" in norm:
-        for match in patterns["stage"].finditer(norm):
+        for end in STAGED.finditer(norm):
+            match = patterns["stage"].search(norm, max(0, end.start() - 8), end.end())
+            if not match:
+                continue
             before = norm[max(0, match.start() - 16) : match.start()]
             name = "figo_stage" if "figo" in before else "cnlc_stage" if "cnlc" in before or "中国肝癌" in before else "stage_group"
             group = roman(match[1])

@@ -38,7 +38,11 @@ ATTRIBUTES = frozenset(
     }
 )
 OWN = ("paris", "yamada", "circumference")
-WORDS = {"paris": ("0", "paris", "型", "病变"), "yamada": ("山田",), "circumference": ("/",)}
+WORDS = {
+    "paris": ("0-", "0 -", "0 ⅱ", "0ⅱ", "0ⅰ", "paris", "ip", "is", "iia", "iib", "iic", "ⅱa", "ⅱb", "ⅱc", "ⅰp", "ⅰs", "ⅰ s", "ⅱ a"),
+    "yamada": ("山田",),
+    "circumference": ("/",),
+}
 NEOPLASIA = re.compile("瘤变|异型增生|不典型增生|鳞癌|腺癌|鳞状细胞癌|印戒|(?<!待)病理(?:诊断|结果|报告)?[:为示提]")
 STAINED = re.compile("碘[^,。;]{0,6}$")
 MIN_WAY, MAX_WAY = 150.0, 450.0
