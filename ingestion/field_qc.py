@@ -26,7 +26,7 @@ from ingestion.encoded import one
 from ingestion.identity import id_number
 from ingestion.mappings import ColumnMapping, FeedMapping
 from ingestion.readers.model import ROW_REASONS
-from ingestion.text import colorectal, scrub
+from ingestion.text import scrub
 
 ROWS_PER_BATCH = 25_000
 FULL_WIDTH = "０１２３４５６７８９．＋－＞＜≥≤（）％，；"
@@ -149,10 +149,6 @@ def derived(field: Field) -> str:
     match field.derivation:
         case "county_of_address":
             return _county_of_address(source)
-        case "pathology_text":
-            return colorectal.pathology(field.name, source)
-        case "endoscopy_text":
-            return colorectal.endoscopy(field.name, source)
     raise ValueError(f"field {field.name}: derivation {field.derivation!r} is not known")
 
 

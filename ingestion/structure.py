@@ -318,13 +318,16 @@ def _conflicts(report: Report, rows: pa.Table, place: np.ndarray, items: pa.List
 
 
 def _values_by_text(items: pa.ListArray, names: set[str]) -> dict[int, dict[str, set[str]]]:
-    """What each text says of some items."""
+    """What each text says of some items: of the report as a whole or, where it says nothing of that, of its lesions."""
     values = items.flatten()
-    of_text = pa.table({"text": pc.list_parent_indices(items), "item": values.field("item"), "value": values.field("value_text")})
+    columns = {"item": values.field("item"), "value": values.field("value_text"), "lesion": values.field("lesion_no")}
+    of_text = pa.table({"text": pc.list_parent_indices(items), **columns})
+    wanted = of_text.filter(pc.and_(pc.is_in(of_text["item"], pa.array(sorted(names))), of_text["value"].is_valid())).to_pylist()
+    of_report = {(row["text"], row["item"]) for row in wanted if row["lesion"] is None}
     said: dict[int, dict[str, set[str]]] = {}
-    wanted = of_text.filter(pc.and_(pc.is_in(of_text["item"], pa.array(sorted(names))), of_text["value"].is_valid()))
-    for row in wanted.to_pylist():
-        said.setdefault(row["text"], {}).setdefault(row["item"], set()).add(row["value"])
+    for row in wanted:
+        if row["lesion"] is None or (row["text"], row["item"]) not in of_report:
+            said.setdefault(row["text"], {}).setdefault(row["item"], set()).add(row["value"])
     return said
 
 

@@ -34,7 +34,7 @@ KINDS = (
 # Fields that are lists of the report in the scored form.
 LISTS = ("primary_site", "lesion_size", "metastasis")
 # Modules of this folder that are not part of the engine.
-APART = {"scrub.py", "colorectal.py"}
+APART = {"scrub.py"}
 
 
 def _version() -> str:

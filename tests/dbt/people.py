@@ -218,9 +218,9 @@ def _hospital(province: Province) -> None:
         "endoscopy_report",
         "2025-04-10",
         table("""
-            person  report_no  exam_type_code  exam_date   reached_caecum  has_polyp_or_mass  largest_lesion_mm
-            zheng   E1         colonoscopy     2025-04-05  true            true               42.0
-            zheng   E2         gastroscopy     2025-04-05  -               false              -
+            person  report_no  exam_type_code  exam_date   findings_text
+            zheng   E1         colonoscopy     2025-04-05  循腔进镜至回盲部，直肠距肛门8cm见肿物，大小约4.2cm×3.0cm，活检4块。
+            zheng   E2         gastroscopy     2025-04-05  食管黏膜光滑，未见异常。胃窦黏膜光滑，未见溃疡及肿物。
         """),
     )
     # P3 is of an organ that the programme does not follow
@@ -229,10 +229,10 @@ def _hospital(province: Province) -> None:
         "pathology_report",
         "2025-04-30",
         table("""
-            person  report_no  reported_date  site_icd10_code  histology_code  tnm_prefix  t_category  n_category  m_category
-            wang    P1         2025-04-25     C18              8140/3          p           T3          N1a         -
-            zheng   P2         2025-04-08     C20              8480/3          -           T4          N2          M1
-            wang    P3         2025-04-26     C61              8140/3          -           -           -           -
+            person  report_no  reported_date  specimen_text   diagnosis_text
+            wang    P1         2025-04-25     乙状结肠切除标本  （乙状结肠）腺癌，pT3N1a。
+            zheng   P2         2025-04-08     直肠活检         （直肠）黏液腺癌，T4N2M1。
+            wang    P3         2025-04-26     前列腺穿刺       （前列腺）腺癌。
         """),
     )
     # the node count comes with a second report of the operation
@@ -241,8 +241,8 @@ def _hospital(province: Province) -> None:
         "pathology_report",
         "2025-05-02",
         table("""
-            person  report_no  reported_date  site_icd10_code  histology_code  nodes_positive  nodes_examined
-            wang    P4         2025-04-28     C18              8140/3          1               15
+            person  report_no  reported_date  specimen_text   diagnosis_text
+            wang    P4         2025-04-28     乙状结肠切除标本  （乙状结肠）腺癌，肠周淋巴结见癌转移（1/15）。
         """),
     )
     province.deliver(

@@ -1,5 +1,23 @@
 -- An endoscopy: a hospital's report (structured from its text) or a form of the programme (colonoscopy, upper-GI endoscopy, colposcopy).
-with hospital as (
+with said as (
+    {{ report_values(
+        'endoscopy_report',
+        numbers=['largest_lesion_mm'],
+        truths=['reached_caecum', 'has_polyp_or_mass', 'oesophageal_lesion_found', 'gastric_lesion_found']
+    ) | indent(4) }}
+),
+
+lesion as (
+    select
+        record_key,
+        max(length_mm) as largest_lesion_mm
+    from {{ ref('std_report_lesion') }}
+    where feed = 'endoscopy_report'
+    group by record_key
+),
+
+-- A colonoscopy that came to the caecum and names no lesion saw none.
+hospital as (
     select
         report.person_id,
         'endoscopy_report' as endoscopy_source,
@@ -7,16 +25,25 @@ with hospital as (
         report.exam_type_code,
         coalesce(report.exam_date, report.reported_date) as exam_date,
         true as is_done,
-        report.reached_caecum as is_complete,
-        report.has_polyp_or_mass as has_lesion,
+        said.reached_caecum as is_complete,
+        case report.exam_type_code
+            when 'colonoscopy' then coalesce(said.has_polyp_or_mass, case when said.reached_caecum then lesion.record_key is not null end)
+            when 'gastroscopy'
+                then case
+                    when said.oesophageal_lesion_found or said.gastric_lesion_found then true
+                    when said.oesophageal_lesion_found is not null or said.gastric_lesion_found is not null then false
+                end
+        end as has_lesion,
         {{ yes('report.is_positive') }} as is_positive,
         {{ yes('report.has_biopsy') }} as has_biopsy,
         {{ yes('report.is_sedated') }} as is_sedated,
-        report.largest_lesion_mm,
+        cast(coalesce(said.largest_lesion_mm, lesion.largest_lesion_mm) as numeric(6, 1)) as largest_lesion_mm,
         cast(null as text) as result_code,
         report.doctor_code,
         {{ provenance('report') }}
     from {{ ref('stg_hospital__endoscopy_report') }} as report
+    left join said on report.record_key = said.record_key
+    left join lesion on report.record_key = lesion.record_key
 ),
 
 -- Complete: the caecum was reached with a preparation that was not unsatisfactory.

@@ -1,6 +1,11 @@
--- An imaging report of a hospital or of the regional platform. Its text stays in staging, under the same record_key.
+-- An imaging report of a hospital or of the regional platform. Its text stays in staging, under the same record_key; what the text says is in
+-- std_report_item and std_finding.
 with report as (
     select * from {{ ref('stg_hospital__imaging_report') }}
+),
+
+said as (
+    {{ report_values('imaging_report', texts=['bi_rads']) | indent(4) }}
 ),
 
 final as (
@@ -22,11 +27,12 @@ final as (
         {{ yes('report.is_positive') }} as is_positive,
         {{ yes('report.is_critical') }} as is_critical,
         {{ yes('report.has_contrast') }} as has_contrast,
-        report.bi_rads_code,
+        coalesce(report.bi_rads_code, said.bi_rads) as bi_rads_code,
         report.department_code,
         report.doctor_code,
         {{ provenance('report') }}
     from report
+    left join said on report.record_key = said.record_key
 )
 
 select * from final

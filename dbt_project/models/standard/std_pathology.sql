@@ -151,6 +151,17 @@ report as (
     select * from {{ ref('stg_hospital__pathology_report') }}
 ),
 
+said as (
+    {{ report_values(
+        'pathology_report',
+        texts=[
+            'site_icd10_code', 'histology_code', 'differentiation_code', 'tnm_prefix', 't_category', 'n_category', 'm_category', 'margin_status_code',
+            'bethesda_code'
+        ],
+        numbers=['nodes_positive', 'nodes_examined', 'tumour_size_mm']
+    ) | indent(4) }}
+),
+
 organ as (
     select
         prefix,
@@ -160,15 +171,29 @@ organ as (
     where code_system = 'icd10' and class in ('malignant', 'in_situ')
 ),
 
--- The organ is what the text says; where it says none, what the pathology system entered.
+-- The organ is what the text says; where it says none, what the pathology system entered. Cytology alone (Bethesda) is a test, no pathology.
 placed as (
     select
         report.*,
+        said.site_icd10_code,
+        said.tnm_prefix,
+        said.t_category,
+        said.n_category,
+        said.m_category,
+        said.nodes_positive,
+        said.nodes_examined,
+        said.tumour_size_mm as said_size_mm,
+        said.differentiation_code as said_differentiation_code,
+        said.margin_status_code as said_margin_status_code,
         coalesce(organ.cancer, entered.class) as cancer,
         coalesce(organ.site, case when entered.class is not null then report.specimen_site_code end) as site,
-        coalesce(report.histology_code, {{ code_key('report.entered_morphology_code') }}) as morphology_code
+        coalesce(said.histology_code, {{ code_key('report.entered_morphology_code') }}) as morphology_code
     from report
-    left join organ on report.site_icd10_code like organ.prefix || '%'
+    left join said on report.record_key = said.record_key
+    left join organ
+        on
+            said.site_icd10_code like organ.prefix || '%'
+            and (said.histology_code is not null or said.bethesda_code is null)
     left join class as entered on entered.code_list = 'pathology_site' and report.specimen_site_code = entered.code
 ),
 
@@ -186,16 +211,16 @@ hospital as (
         placed.site_icd10_code,
         placed.morphology_code as histology_code,
         coalesce(class.class, 'other') as pathology_class,
-        placed.differentiation_code,
-        placed.tumour_size_mm,
+        coalesce(placed.differentiation_code, placed.said_differentiation_code) as differentiation_code,
+        cast(coalesce(placed.tumour_size_mm, placed.said_size_mm) as numeric(6, 1)) as tumour_size_mm,
         placed.tnm_prefix,
         coalesce(placed.t_category, placed.entered_t_category) as t_category,
         coalesce(placed.n_category, placed.entered_n_category) as n_category,
         coalesce(placed.m_category, placed.entered_m_category) as m_category,
         placed.entered_stage_group as stage_group,
-        coalesce(placed.nodes_positive, placed.entered_nodes_positive) as nodes_positive,
-        coalesce(placed.nodes_examined, placed.entered_nodes_examined) as nodes_examined,
-        placed.margin_status_code,
+        coalesce(cast(placed.nodes_positive as bigint), placed.entered_nodes_positive) as nodes_positive,
+        coalesce(cast(placed.nodes_examined as bigint), placed.entered_nodes_examined) as nodes_examined,
+        coalesce(placed.margin_status_code, placed.said_margin_status_code) as margin_status_code,
         {{ provenance('placed') }}
     from placed
     left join class

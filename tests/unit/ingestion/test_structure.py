@@ -177,6 +177,7 @@ KIND_CASES = [
     ("pathology_report", {"specimen_text": "（宫颈）活检", "pathology_kind_code": "biopsy"}, "cervical"),
     ("pathology_report", {"specimen_text": "宫颈锥切标本", "pathology_kind_code": None}, "cervical"),
     ("pathology_report", {"specimen_text": "全子宫及宫颈", "pathology_kind_code": "resection"}, "pathology"),
+    ("pathology_report", {"specimen_text": "宫颈切除标本", "pathology_kind_code": None}, "pathology"),
     ("pathology_report", {"specimen_text": "液基细胞学", "pathology_kind_code": "other"}, "cervical"),
     ("pathology_report", {"specimen_text": "（乙状结肠）活检", "pathology_kind_code": "biopsy"}, "pathology"),
     ("physical_exam", {"endoscopy_text": "肠镜：直肠息肉"}, "colonoscopy"),

@@ -52,10 +52,7 @@ delivered as (
         has_biopsy,
         is_sedated,
         is_positive,
-        department_code,
-        reached_caecum,
-        has_polyp_or_mass,
-        largest_lesion_mm
+        department_code
     from {{ source('lake', 'endoscopy_report') }}
 ),
 
@@ -92,10 +89,7 @@ final as (
         delivered.has_biopsy,
         delivered.is_sedated,
         delivered.is_positive,
-        delivered.department_code,
-        delivered.reached_caecum,
-        delivered.has_polyp_or_mass,
-        delivered.largest_lesion_mm
+        delivered.department_code
     from delivered
     inner join version
         on

@@ -79,15 +79,7 @@ delivered as (
         pd_l1_pct_comparator,
         mmr_status_code,
         p16_status_code,
-        doctor_code,
-        site_icd10_code,
-        histology_code,
-        tnm_prefix,
-        t_category,
-        n_category,
-        m_category,
-        nodes_positive,
-        nodes_examined
+        doctor_code
     from {{ source('lake', 'pathology_report') }}
 ),
 
@@ -151,15 +143,7 @@ final as (
         delivered.pd_l1_pct_comparator,
         delivered.mmr_status_code,
         delivered.p16_status_code,
-        delivered.doctor_code,
-        delivered.site_icd10_code,
-        delivered.histology_code,
-        delivered.tnm_prefix,
-        delivered.t_category,
-        delivered.n_category,
-        delivered.m_category,
-        delivered.nodes_positive,
-        delivered.nodes_examined
+        delivered.doctor_code
     from delivered
     inner join version
         on
