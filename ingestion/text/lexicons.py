@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from ingestion.text.normalise import normalise
 
@@ -56,7 +56,7 @@ def _indexes(name: str, category: str) -> frozenset[int]:
 
 def automaton(terms: tuple[str, ...]) -> AhoCorasick:
     """Matcher of the longest term at the leftmost place."""
-    return AhoCorasick(terms, matchkind=MatchKind.LeftmostLongest, store_patterns=False)
+    return AhoCorasick(terms, matchkind=MatchKind.LeftmostLongest, store_patterns=False, implementation=Implementation.ContiguousNFA)
 
 
 def read_data(name: str) -> dict[str, Any]:

@@ -15,17 +15,20 @@ SIZE = re.compile(
 )
 COMPARATOR = re.compile("([<>≤≥]|小于|大于|不足|超过) ?$")
 INSIDE_NUMBER = frozenset("0123456789.")
-# What stands right before a number says what it measures.
+# What stands right before a number says what it measures: name, characters one of which must be there, pattern.
 CUES = (
-    ("distance", re.compile(r"(?:距[^,。;]{0,12}|进镜|插镜|插入|退镜|深约|深度|距离|间距|层厚|层距|厚层|cm处)约?[:：为]? ?$")),
-    ("thickness", re.compile(r"厚(?:度|者|处)?[^,。;\d]{0,4}$")),
-    ("short_axis", re.compile(r"短(?:径|轴)[^,。;\d]{0,6}$")),
-    ("long_axis", re.compile(r"长(?:径|轴)[^,。;\d]{0,6}$")),
-    ("diameter", re.compile(r"直?径[^,。;\d]{0,6}$")),
-    ("size", re.compile(r"(?:大小|范围|截面|切面|体积|面积|测值|测得)[^,。;\d]{0,8}$")),
+    ("distance", frozenset("距镜插层"), re.compile(r"(?:距[^,。;]{0,12}|进镜|插镜|插入|退镜|深约|深度|距离|间距|层厚|层距|厚层|cm处)约?[:：为]? ?$")),
+    ("distance", frozenset("深"), re.compile(r"深(?:约|度)约?[:：为]? ?$")),
+    ("thickness", frozenset("厚"), re.compile(r"厚(?:度|者|处)?[^,。;\d]{0,4}$")),
+    ("short_axis", frozenset("短"), re.compile(r"短(?:径|轴)[^,。;\d]{0,6}$")),
+    ("long_axis", frozenset("长"), re.compile(r"长(?:径|轴)[^,。;\d]{0,6}$")),
+    ("diameter", frozenset("径"), re.compile(r"直?径[^,。;\d]{0,6}$")),
+    ("size", frozenset("小围面积值得"), re.compile(r"(?:大小|范围|截面|切面|体积|面积|测值|测得)[^,。;\d]{0,8}$")),
 )
 LARGEST = re.compile(r"(?:最大|较大|大者|最长)[^。;]{0,16}$")
+LARGEST_CHARACTERS = frozenset("最大")
 PREVIOUS = re.compile(r"(?:原(?:来|先|为|约|大小|直径)?|前片|旧片|前次|上次|此前|既往)[^,。;\d]{0,8}$")
+PREVIOUS_CHARACTERS = frozenset("原片次此既")
 COMPARATORS = {"小于": "<", "不足": "<", "大于": ">", "超过": ">"}
 # No text is looked at further back than this for a cue.
 LOOK_BACK = 24
@@ -96,7 +99,8 @@ def measurements(text: str, norm: str) -> list[Measurement]:
         comparator = compared.group(1) if compared else ""
         if compared:
             before = before[: compared.start()]
-        cue = next((name for name, pattern in CUES if pattern.search(before)), "")
+        there = frozenset(before)
+        cue = next((name for name, characters, pattern in CUES if characters & there and pattern.search(before)), "")
         result.append(
             Measurement(
                 start,
@@ -106,8 +110,8 @@ def measurements(text: str, norm: str) -> list[Measurement]:
                 unit or "",
                 cue,
                 separator is not None and not is_times,
-                LARGEST.search(before) is not None,
-                PREVIOUS.search(before) is not None,
+                bool(LARGEST_CHARACTERS & there) and LARGEST.search(before) is not None,
+                bool(PREVIOUS_CHARACTERS & there) and PREVIOUS.search(before) is not None,
                 COMPARATORS.get(comparator, comparator),
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from ingestion.text.document import Document, Evidence, Field
@@ -37,7 +38,7 @@ class Tumour(NamedTuple):
 
 
 def read(doc: Document) -> list[Field]:
-    """primary_site, lesion_size (as written), metastasis (one field per site)."""
+    """primary_site, lesion_size (as written), change since the last examination, metastasis (one field per site)."""
     found = places(doc)
     metastases = _metastases(doc, found)
     tumours = _tumours(doc, found, bool(metastases))
@@ -175,9 +176,31 @@ def _primaries(doc: Document, found: list[Place], tumours: list[Tumour], metasta
         for start, end in spans:
             lesion += 1
             fields.append(Field("primary_site", doc.text[start:end], None, Evidence(start, end, rule), lesion))
+        change = _change(doc, [*(start for start, _ in spans), *(place.start for one in named for place in one.places)])
+        if change:
+            fields.append(Field("change", change[0], None, Evidence(change[1], change[2], "imaging.change"), lesion))
         for size in sizes:
             fields.append(Field("lesion_size", size.text, size.unit or "mm", Evidence(size.start, size.end, "imaging.lesion_size"), lesion))
     return fields
+
+
+@cache
+def _changes() -> dict[str, re.Pattern[str]]:
+    return {name: re.compile(pattern) for name, pattern in lexicon("imaging").data["changes"].items()}
+
+
+def _change(doc: Document, starts: list[int]) -> tuple[str, int, int] | None:
+    """How a lesion named at one of `starts` compares with the last examination, and where that stands: stable, grown or shrunk."""
+    compared = lexicon("imaging").patterns["change"]
+    for start in starts:
+        _, end = doc.sentence_at(start)
+        if not compared.search(doc.norm, start, end):
+            continue
+        for name, pattern in _changes().items():
+            match = pattern.search(doc.norm, start, end)
+            if match:
+                return name, match.start(), match.end()
+    return None
 
 
 def _site(doc: Document, place: Place) -> tuple[int, int]:
