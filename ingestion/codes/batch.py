@@ -65,9 +65,9 @@ def version() -> str:
     return told.hexdigest()[:12]
 
 
-def coded_text(kind: str, text: str | None, decided: Decided | None = None) -> Coded:
-    """One diagnosis or histology, as a person has decided or else as the word lists read it."""
-    read = diagnosis(text) if kind == DIAGNOSIS else morphology(text)
+def coded_text(kind: str, text: str | None, decided: Decided | None = None, site: str | None = None) -> Coded:
+    """One diagnosis or histology, as a person has decided or else as the word lists read it. `site`: organ of a text that names none."""
+    read = diagnosis(text, site=site) if kind == DIAGNOSIS else morphology(text, site)
     decision = (decided or {}).get((kind, text_key(kind, text))) if text else None
     return read if decision is None else _as_decided(read, decision)
 
@@ -123,11 +123,11 @@ def coded_item(
     return said, named or (united if said.item else None)
 
 
-def code_texts(kind: str, texts: pa.Array, decided: Decided | None = None) -> pa.Table:
+def code_texts(kind: str, texts: pa.Array, decided: Decided | None = None, site: str | None = None) -> pa.Table:
     """Diagnoses or histologies: rows of CODES, one a code, `text_no` the place in `texts`; a text without a code has one row without a code."""
     rows: list[dict[str, Any]] = []
     for number, text in enumerate(texts.to_pylist()):
-        read = coded_text(kind, text, decided)
+        read = coded_text(kind, text, decided, site)
         whole = {"text_no": number, "status": read.status, "unread": read.unread or None, "method": _method(read.method)}
         whole["decision_no"] = read.method.removeprefix("decision ") if whole["method"] == "decision" else None
         rows.extend({**whole, **_of_code(c, place)} for place, c in enumerate(read.codes, 1))

@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 from sqlalchemy import and_, delete
 
@@ -42,12 +43,16 @@ TOLD = ("text_key", "feed", "field", "text_kind", "text", *LAB_PARTS)
 
 @dataclass(frozen=True)
 class TextField:
-    """A field of a feed that holds texts of one kind; `stated` is the field with the code that stands beside it."""
+    """A field of a feed that holds texts of one kind.
+
+    stated  the field with the code that stands beside it;  site  the organ (of sites.yml) that a text without a site is about
+    """
 
     feed: str
     field: str
     kind: str
     stated: str | None = None
+    site: str | None = None
 
     def sql(self, source: str) -> str:
         """Query of the field's texts, one row a batch, text and stated code: how many records have it. Texts that are missing are empty."""
@@ -66,7 +71,7 @@ class TextField:
 def text_fields() -> tuple[TextField, ...]:
     """The fields that are coded, in the order of the file. Raises KeyError for a field that no contract has."""
     said = yaml.safe_load((Path(__file__).parent / "lexicon" / "fields.yml").read_text(encoding="utf-8"))
-    fields = tuple(TextField(feed, name, f["kind"], f.get("stated")) for feed, listed in said.items() for name, f in listed.items())
+    fields = tuple(TextField(feed, name, f["kind"], f.get("stated"), f.get("site")) for feed, listed in said.items() for name, f in listed.items())
     for f in fields:
         known = {x.name for x in contract(f.feed).lake_fields}
         if missing := {f.field, f.stated or f.field} - known:
@@ -209,10 +214,15 @@ def _rows(organisation: str, texts: pa.Table, decided: batch.Decided, coded_with
     """Rows of text_code for some texts."""
     made = []
     known_on = {d.number: d.known_on for d in decided.values()}
-    for kind in dict.fromkeys(texts["text_kind"].to_pylist()):
-        of_kind = texts.filter(pa.compute.equal(texts["text_kind"], kind))
-        codes = batch.code_items(of_kind, decided) if kind == LABORATORY else batch.code_texts(kind, of_kind["text"].combine_chunks(), decided)
-        told = of_kind.take(codes["text_no"])
+    for f in text_fields():
+        of_field = texts.filter(pc.and_(pc.equal(texts["feed"], f.feed), pc.equal(texts["field"], f.field)))
+        if not len(of_field):
+            continue
+        if f.kind == LABORATORY:
+            codes = batch.code_items(of_field, decided)
+        else:
+            codes = batch.code_texts(f.kind, of_field["text"].combine_chunks(), decided, f.site)
+        told = of_field.take(codes["text_no"])
         days = [_known_on(day, known_on.get(no)) for day, no in zip(told["_delivered_on"].to_pylist(), codes["decision_no"].to_pylist(), strict=True)]
         told = told.set_column(told.column_names.index("_delivered_on"), "_delivered_on", pa.array(days, pa.date32()))
         columns = {n: told[n] for n in told.column_names} | {n: codes[n] for n in codes.column_names if n != "text_no"}

@@ -68,6 +68,19 @@ def test_every_distinct_text_is_coded_once_and_again_only_when_something_is_new(
     assert stage.run(settings, "H1499") == {"texts": 0, "unmapped": 0, "decided": 0}
 
 
+def test_a_text_without_a_site_is_about_the_organ_of_its_form(settings: Settings, province: Province):
+    found = [{"person": "li", "screening_no": "1", "exam_date": "2025-03-01", "endoscopic_diagnosis": "占位性病变，考虑癌，待病理"}]
+    province.deliver("S1401", "screening_colonoscopy", "2025-03-31", found)
+    province.deliver("H1401", "diagnosis", "2025-03-31", diagnoses("癌，待病理"))
+    province.close()
+    stage.run(settings, "S1401")
+    stage.run(settings, "H1401")
+    assert {(r["text"], r["code"], r["assertion"]) for r in rows(settings)} == {
+        ("占位性病变，考虑癌，待病理", "C18.9", "suspected"),
+        ("癌，待病理", None, None),
+    }
+
+
 def test_a_new_batch_brings_its_new_texts_alone(settings: Settings, province: Province):
     province.deliver("H1401", "diagnosis", "2025-03-31", diagnoses("肺癌"))
     province.close()
