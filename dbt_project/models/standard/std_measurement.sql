@@ -109,10 +109,16 @@ placed as (
         cast(nullif(described.positive_from, '') as numeric(18, 4)) as positive_from,
         nullif(described.loinc_code, '') as loinc_code,
         nullif(described.unit, '') as unit_standard,
-        cast(round(measurement.value_number * factor.factor, 4) as numeric(18, 4)) as value_standard,
+        -- a barcode typed as a result is no reason to fail
+        cast(
+            case
+                when abs(measurement.value_number) < 10000000000
+                    then round(cast(measurement.value_number as numeric(22, 4)) * factor.factor, 4)
+            end as numeric(18, 4)
+        ) as value_standard,
         coalesce(by_text.class, by_code.class) as stated_class,
-        cast({{ regex_part('measurement.reference_range', '^ *([0-9]+[.]?[0-9]*) *[-~～—]') }} as numeric(18, 4)) as reference_low,
-        cast({{ regex_part('measurement.reference_range', '[-~～—≤<] *([0-9]+[.]?[0-9]*) *$') }} as numeric(18, 4)) as reference_high
+        cast({{ regex_part('measurement.reference_range', '^ *([0-9]{1,10}[.]?[0-9]{0,10}) *[-~～—]') }} as numeric(18, 4)) as reference_low,
+        cast({{ regex_part('measurement.reference_range', '[-~～—≤<] *([0-9]{1,10}[.]?[0-9]{0,10}) *$') }} as numeric(18, 4)) as reference_high
     from measurement
     left join {{ ref('seed_measurement_item') }} as described on measurement.item = described.item
     left join {{ ref('seed_unit') }} as printed on {{ unit_key('measurement.unit') }} = printed.printed
