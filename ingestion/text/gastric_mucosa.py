@@ -77,8 +77,6 @@ def _graded(doc: Document, fields: Fields, pattern: re.Pattern[str], name: str, 
     absent: tuple[int, int] | None = None
     for match in pattern.finditer(norm):
         start, end = match.span()
-        if norm[max(0, start - 1) : start] == "非":
-            continue
         behind = GRADED_BEHIND.match(norm[end : end + 12])
         before = GRADED_BEFORE.search(norm[max(0, start - 10) : start])
         if behind and (behind[2] or behind[5]) or doc.assertion(start, end) == "negated":
