@@ -1,4 +1,4 @@
-"""People's decisions as data: who no longer takes part and why, which records are one person, what a local code means."""
+"""People's decisions as data: who no longer takes part and why, which records are one person, what a local code or a text means."""
 
 from __future__ import annotations
 
@@ -169,12 +169,37 @@ def code_records() -> Records:
     return listed("decision_code_mapping", found, [str(row["decided_at"]) for row in found])
 
 
+def text_records() -> Records:
+    """What texts mean that no word list reads."""
+    found = [
+        {
+            "decision_no": f"WB{number:04d}",
+            "organisation_code": said.get("organisation"),
+            "text_kind_code": said["kind"],
+            "text": said["text"],
+            "verdict_code": said["verdict"],
+            "canonical_code": said.get("canonical"),
+            "assertion_code": None,
+            "valid_from": None,
+            "valid_to": None,
+            "decided_by": "YS004",
+            "decided_organisation_code": OFFICE,
+            "decided_at": said["decided"],
+            "reason": said["reason"],
+            "supersedes": None,
+        }
+        for number, said in enumerate(document("programme")["texts"], 1)
+    ]
+    return listed("decision_text_code", found, [str(row["decided_at"]) for row in found])
+
+
 def programme_office(people: People, life: Lives, seed: int) -> Iterator[Records]:
     """Everything the programme office delivers."""
     yield target_records()
     yield rule_records()
     yield from training_records(seed)
     yield code_records()
+    yield text_records()
     yield participation_records(people, life, seed)
     who, tumours = everybody(people, life, seed)
     cases, deaths = cancer_registry(who, tumours, seed), death_registry(life, who, tumours, seed)

@@ -1,4 +1,4 @@
--- What a laboratory item of an organisation (name, local code, LOINC, unit, specimen) means, as last coded with what was known on as_of_date.
+-- What a laboratory item of an organisation (name, local code, LOINC, unit, specimen) means, as last coded and known on as_of_date.
 with coded as (
     select
         _organisation as source_organisation_code,
