@@ -11,6 +11,8 @@ changed; the pairs of all others are kept in the vault.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
 import duckdb
@@ -414,22 +416,38 @@ def _scheme(connection: duckdb.DuckDBPyConnection, weights: model.Model, key: by
     return weights.version, f"{features.digest_of('', 'key', key):016x}" if key else "clear"
 
 
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
 def _all_days(connection: duckdb.DuckDBPyConnection, key: bytes | None) -> int:
-    """Every day that has something new, in turn; returns the changes of persons."""
+    """Every day that has something new, in turn, each in a transaction of its own; returns the changes of persons."""
     weights = model.in_force(connection)
     latest: date | None = connection.execute("select max(delivered_on) from vault.claim where linked").fetchone()[0]
-    connection.execute(BACKDATE)
     version, tokened = _scheme(connection, weights, key)
-    days = _days(connection)
     before = connection.execute("select version, scheme from vault.link_scored").fetchone()
-    if before and before[1] != tokened:  # no token of before can be met again: as if nothing had been compared
-        for table in ("link_block", "link_term", "link_pair", "link_statement"):
-            connection.execute(f"delete from vault.{table}")
+    with _transaction(connection):
+        connection.execute(BACKDATE)
+        if before and before[1] != tokened:  # no token of before can be met again: as if nothing had been compared
+            for table in ("link_block", "link_term", "link_pair", "link_statement"):
+                connection.execute(f"delete from vault.{table}")
+    days = _days(connection)
     if before and before != (version, tokened) and not days and latest:
         days = [latest]
-    changed = sum(_one_day(connection, weights, day, max(day, latest) if latest else day, key) for day in days)
-    connection.execute("delete from vault.link_scored")
-    connection.execute("insert into vault.link_scored values ($v, $s)", {"v": version, "s": tokened})
+    changed = 0
+    for day in days:
+        with _transaction(connection):
+            changed += _one_day(connection, weights, day, max(day, latest) if latest else day, key)
+    with _transaction(connection):
+        connection.execute("delete from vault.link_scored")
+        connection.execute("insert into vault.link_scored values ($v, $s)", {"v": version, "s": tokened})
     return changed
 
 
@@ -447,13 +465,7 @@ def link(settings: Settings, key: bytes | None = None) -> dict[str, int]:
         connection.execute(f"set temp_directory = '{settings.vault_file.parent / 'spill'}'; set temp_file_encryption = true")
         prepare(connection)
         decisions.take_over(settings, connection)
-        connection.execute("begin")
-        try:
-            changed = _all_days(connection, key)
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        connection.execute("commit")
+        changed = _all_days(connection, key)
         identities, persons, aliases = connection.execute(
             "select (select count(*) from vault.identity), (select count(*) from vault.person_group), (select count(*) from vault.person_event)"
         ).fetchone()
