@@ -58,6 +58,11 @@ def parquet(table: pa.Table, **more: object) -> bytes:
     return stream.getvalue()
 
 
+def pointing_to_the_first(texts: list[str]) -> pa.Array:
+    """A column whose rows all have the first text of its dictionary."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * 9, pa.int32()), pa.array(texts))
+
+
 def filler(value: str) -> list[str]:
     """The value among others that make compression worth while."""
     return [f"row {i % 7} of something" for i in range(500)] + [value]
@@ -150,7 +155,7 @@ PLACES: dict[str, Callable[[Path, str], object]] = {
     "parquet": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": filler(v)}), use_dictionary=False)),
     "parquet dictionary": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": filler(v)}))),
     "parquet dictionary, no row": lambda p, v: (p / "a.parquet").write_bytes(
-        parquet(pa.table({"v": pa.DictionaryArray.from_arrays(pa.array([0] * 9, pa.int32()), pa.array([*map(str, range(900)), v]))}))
+        parquet(pa.table({"v": pointing_to_the_first([*map(str, range(900)), v])}), store_schema=False)
     ),
     "parquet statistics": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": [v]}), write_statistics=True)),
     "parquet list": lambda p, v: (p / "a.parquet").write_bytes(parquet(pa.table({"v": [[{"w": t}] for t in filler(v)]}))),
