@@ -88,7 +88,7 @@ def write_worklists(settings: Settings, *, again: bool = False) -> list[Path]:
             query = stage.texts_of(settings, connection, organisation)
             stage.latest_codes(connection, table, organisation)
             found = connection.execute(LACKING.format(organisation=organisation, query=query)).to_arrow_table().to_pylist()
-            rows = _rows(settings, organisation, day, found)
+            rows = _rows(settings, organisation, day, found) if found else []
             path = settings.home / "returns" / organisation / f"{day}_待编码.xlsx"
             if _unchanged(path, rows) and not again:
                 continue
