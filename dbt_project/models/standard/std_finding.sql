@@ -1,4 +1,4 @@
--- A finding, symptom, disease or lesion that a report or note names, with its assertion (affirmed, negated, uncertain ...) and its evidence.
+-- A finding, symptom, disease or lesion that a report or note names, with its assertion (affirmed, negated ...) and its evidence.
 with said as (
     select * from {{ ref('stg_lake__text_finding') }}
 ),

@@ -1,5 +1,5 @@
--- An imaging report of a hospital or of the regional platform. Its text stays in staging, under the same record_key; what the text says is in
--- std_report_item and std_finding.
+-- An imaging report of a hospital or of the regional platform. Its text stays in staging, under the same record_key; what the text says
+-- is in std_report_item and std_finding.
 with report as (
     select * from {{ ref('stg_hospital__imaging_report') }}
 ),

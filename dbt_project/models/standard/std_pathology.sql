@@ -171,7 +171,7 @@ organ as (
     where code_system = 'icd10' and class in ('malignant', 'in_situ')
 ),
 
--- The organ is what the text says; where it says none, what the pathology system entered. Cytology alone (Bethesda) is a test, no pathology.
+-- The organ is what the text says; where it says none, what the pathology system entered. Cytology alone (Bethesda) is no pathology.
 placed as (
     select
         report.*,

@@ -1,7 +1,7 @@
 -- A lesion that the text engine tells apart in a report (nodule, mass, polyp, focus), its attributes side by side, sizes in mm.
 {%- set texts = {
     'lesion_type': ['lesion', 'lesion_type', 'lesion_type_code'],
-    'site': ['lobe', 'quadrant', 'site_code', 'segment', 'site', 'site_text'],
+    'site': ['lobe', 'quadrant', 'site_code', 'gastric_site_code', 'oesophageal_site_code', 'segment', 'site', 'site_text'],
     'side_code': ['side'],
     'clock': ['clock'],
     'bi_rads_code': ['bi_rads'],
@@ -11,11 +11,12 @@
     'length_mm': ['long_diameter_mm', 'size_mm'],
     'width_mm': ['short_diameter_mm', 'width_mm'],
     'mean_mm': ['mean_diameter_mm'],
-    'distance_cm': ['distance_anus_cm', 'distance_incisors_cm', 'nipple_distance_cm'],
+    'distance_cm': ['distance_anus_cm', 'distance_from_cm', 'nipple_distance_cm'],
 } %}
-with item as (
+with ranked as (
     select
         said.*,
+        case when said.value_number between 0 and 9999 then cast(said.value_number as numeric(8, 1)) end as measure,
         row_number() over (
             partition by said.feed, said.record_key, said.report_kind, said.lesion_no, said.item
             order by said.item_no asc
@@ -24,27 +25,31 @@ with item as (
     where said.lesion_no is not null
 ),
 
+item as (
+    select *
+    from ranked
+    where item_rank = 1
+),
+
 lesion as (
     select
         feed,
         record_key,
         report_kind,
         lesion_no,
-        min(item_no) as first_item_no
-        {%- for column, items in texts.items() %},
+        {%- for column, items in texts.items() %}
         coalesce(
             {%- for name in items %}
-            max(case when item = '{{ name }}' and item_rank = 1 then value_text end){{ ',' if not loop.last }}
+            max(case when item = '{{ name }}' then value_text end){{ ',' if not loop.last }}
             {%- endfor %}
-        ) as {{ column }}
+        ) as {{ column }},
         {%- endfor %}
-        {%- for column, items in numbers.items() %},
-        cast(coalesce(
-            {%- for name in items %}
-            max(case when item = '{{ name }}' and item_rank = 1 and value_number between 0 and 9999 then value_number end){{ ',' if not loop.last }}
-            {%- endfor %}
-        ) as numeric(8, 1)) as {{ column }}
+        {%- for column, items in numbers.items() %}
+        max(
+            case when item in ('{{ items | join("', '") }}') then measure end
+        ) as {{ column }},
         {%- endfor %}
+        min(item_no) as first_item_no
     from item
     group by feed, record_key, report_kind, lesion_no
 ),

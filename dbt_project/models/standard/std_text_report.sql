@@ -19,19 +19,26 @@ with said as (
 {%- endfor %}
 
 record as (
-    {%- for one in feeds %}
+    {%- for one in feeds if not one.exam %}
     select
-        {% if one.exam %}exam{% else %}form{% endif %}.person_id,
+        form.person_id,
         '{{ one.feed }}' as feed,
-        {% if one.day %}form.{{ one.day }}{% else %}exam.exam_day{% endif %} as report_date,
+        form.{{ one.day }} as report_date,
         {{ provenance('form') }}
     from {{ ref(one.model) }} as form
-    {%- if one.exam %}
+    union all
+    {%- endfor %}
+    {%- for one in feeds if one.exam %}
+    select
+        exam.person_id,
+        '{{ one.feed }}' as feed,
+        {{ 'form.' ~ one.day if one.day else 'exam.exam_day' }} as report_date,
+        {{ provenance('form') }}
+    from {{ ref(one.model) }} as form
     left join {{ one.feed }}_exam as exam
         on
             form.source_organisation_code = exam.source_organisation_code
             and form.screening_no = exam.screening_no
-    {%- endif %}
     {%- if not loop.last %}
     union all
     {%- endif %}
