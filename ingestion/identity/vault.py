@@ -194,17 +194,31 @@ SAME = "i.kind = s.kind and i.organisation = s.organisation and i.key = s.key"
 
 
 def issue(connection: duckdb.DuckDBPyConnection) -> None:
-    """Issue identities to the keys of `subject_key` that have none, in the order of their places, and move first days back where need be."""
+    """Find the identities of the keys of `subject_key`, and issue new ones to those that have a place and none, in the order of their places.
+
+    First days are moved back where need be. Leaves `keyed_identity`: the keys found or issued, with identity_id and first_seen.
+    The vault's identities are looked through once: that they are deciphered costs more than all else.
+    """
+    organisations = [o for (o,) in connection.execute("select distinct organisation from subject_key").fetchall()] or [""]
+    connection.execute(
+        f"""
+        create or replace temp table keyed_identity as
+        select i.identity_id, i.kind, i.organisation, i.key, i.first_seen from vault.identity as i
+        semi join subject_key as s on {SAME} where i.organisation in ({", ".join("?" * len(organisations))})
+        """,
+        organisations,
+    )
     connection.execute(
         f"""
         create or replace temp table new_identity as
         select 'I' || lpad(cast(nextval('vault.identity_sequence') as varchar), 11, '0') as identity_id, kind, organisation, key, first_seen
-        from (select s.* from subject_key as s anti join vault.identity as i on {SAME} order by s.place);
+        from (select s.* from subject_key as s anti join keyed_identity as i on {SAME} where s.place is not null order by s.place);
         insert into vault.identity from new_identity;
         insert into issued_identity select identity_id from new_identity;
         create or replace temp table earlier as
-        select i.identity_id, i.first_seen as was, s.first_seen from vault.identity as i inner join subject_key as s on {SAME}
+        select i.identity_id, i.first_seen as was, s.first_seen from keyed_identity as i inner join subject_key as s on {SAME}
         where i.first_seen > s.first_seen;
+        insert into keyed_identity from new_identity;
         """
     )
     if connection.execute("select count(*) from earlier").fetchone()[0]:
@@ -212,6 +226,7 @@ def issue(connection: duckdb.DuckDBPyConnection) -> None:
             """
             insert into moved_identity select identity_id, was from earlier;
             update vault.identity as i set first_seen = e.first_seen from earlier as e where i.identity_id = e.identity_id;
+            update keyed_identity as i set first_seen = e.first_seen from earlier as e where i.identity_id = e.identity_id;
             """
         )
 
@@ -233,26 +248,18 @@ def of_numbers(settings: Settings, connection: duckdb.DuckDBPyConnection, organi
     if connection.execute("select count(*) from unmet").fetchone()[0]:
         with opened(settings, connection):
             connection.execute(
-                "create or replace temp table subject_key as select 'local' as kind, $organisation as organisation, key, place, first_seen"
-                " from unmet where place is not null",
+                "create or replace temp table subject_key as"
+                " select 'local' as kind, $organisation as organisation, key, place, first_seen from unmet",
                 {"organisation": organisation},
             )
             issue(connection)
             connection.execute("delete from known_number where key in (select key from unmet)")
             connection.execute(
                 """
-                create or replace temp table found as
-                select key, identity_id, i.first_seen from vault.identity as i semi join unmet using (key)
-                where kind = 'local' and organisation = $organisation
-                """,
-                {"organisation": organisation},
-            )
-            connection.execute(
-                """
                 insert into known_number
-                select key, identity_id, first_seen, person_name from found left join (
+                select key, identity_id, first_seen, person_name from keyed_identity left join (
                     select identity_id, arg_max(person_name, (delivered_on, position)) as person_name
-                    from vault.claim semi join found using (identity_id) group by all
+                    from vault.claim semi join keyed_identity using (identity_id) group by all
                 ) using (identity_id)
                 """
             )
@@ -301,20 +308,14 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
     connection.execute(
         """
         create or replace temp table subject_key as
-        select kind, organisation, key, min(_seq) as place, min(delivered_on) as first_seen from subject
-        where is_issued group by all
+        select kind, organisation, key, min(_seq) filter (is_issued) as place, min(delivered_on) filter (is_issued) as first_seen
+        from subject group by all
         """
     )
     issue(connection)
     connection.execute(
-        f"""
-        create or replace temp table identified as
-        with known as (
-            select s.kind, s.organisation, s.key, i.identity_id
-            from (select distinct kind, organisation, key from subject) as s inner join vault.identity as i on {SAME}
-        )
-        select s.*, known.identity_id from subject as s left join known using (kind, organisation, key)
-        """
+        "create or replace temp table identified as"
+        " select s.*, i.identity_id from subject as s left join keyed_identity as i using (kind, organisation, key)"
     )
     if number := contract.subject_field("id_card_no"):
         connection.execute(
@@ -332,6 +333,7 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
             {"organisation": organisation},
         )
     if set(columns.values()) - UNSAID:
+        first, last = connection.execute("select min(delivered_on), max(delivered_on) from identified").fetchone()
         stated = "(id_card_no is not null or person_name is not null or mobile_phone is not null or birth_date is not null)"
         connection.execute(
             f"""
@@ -342,13 +344,14 @@ def identify(connection: duckdb.DuckDBPyConnection, contract: Contract, organisa
                     max(_seq) + (select coalesce(max(position), -1) + 1 from vault.claim) as position, batch_id, false as linked
                 from identified where claims and {stated} group by all
             ) as c
-            anti join vault.claim as v on v.identity_id = c.identity_id and v.organisation = c.organisation and v.delivered_on = c.delivered_on
+            anti join (select * from vault.claim where organisation = $organisation and delivered_on between $first and $last) as v
+                on v.identity_id = c.identity_id and v.delivered_on = c.delivered_on
                 and v.id_card_no is not distinct from c.id_card_no and v.demographic is not distinct from c.demographic
                 and v.person_name is not distinct from c.person_name and v.residence_address is not distinct from c.residence_address
                 and v.mobile_phone is not distinct from c.mobile_phone and v.birth_date is not distinct from c.birth_date
                 and v.sex_code is not distinct from c.sex_code
             """,
-            {"organisation": organisation},
+            {"organisation": organisation, "first": first, "last": last},
         )
         connection.execute("delete from known_number where identity_id in (select identity_id from identified where kind = 'local')")
     return connection.execute(
