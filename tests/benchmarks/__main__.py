@@ -150,8 +150,9 @@ def _day(out: Path, rows: int | None, full: Measured) -> list[Measured]:
         measure("  day: publish and report", publish)[0],
     ]
     seconds, cpu = sum(s.seconds for s in day), sum(s.cpu_seconds for s in day)
-    share = f"a day of {day[0].rows or 0:,} rows ({(day[0].rows or 0) / (rows or 1):.2%}): {seconds / full.seconds:.1%} of landing → published"
-    return [*day, Measured(share, seconds, cpu, day[0].rows, None, max(s.peak_mb for s in day))]
+    new = (day[0].rows or 0) - (rows or 0)  # a load counts what its organisations have delivered until now
+    share = f"a day of {new:,} rows ({new / (rows or 1):.2%}): {seconds / full.seconds:.1%} of landing → published"
+    return [*day, Measured(share, seconds, cpu, new, None, max(s.peak_mb for s in day))]
 
 
 if __name__ == "__main__":
