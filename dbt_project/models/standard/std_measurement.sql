@@ -117,8 +117,8 @@ placed as (
             end as numeric(18, 4)
         ) as value_standard,
         coalesce(by_text.class, by_code.class) as stated_class,
-        cast({{ regex_part('measurement.reference_range', '^ *([0-9]{1,10}[.]?[0-9]{0,10}) *[-~～—]') }} as numeric(18, 4)) as reference_low,
-        cast({{ regex_part('measurement.reference_range', '[-~～—≤<] *([0-9]{1,10}[.]?[0-9]{0,10}) *$') }} as numeric(18, 4)) as reference_high
+        cast({{ regex_part('measurement.reference_range', '^ *([0-9]{1,9}[.]?[0-9]{0,9}) *[-~～—]') }} as numeric(18, 4)) as reference_low,
+        cast({{ regex_part('measurement.reference_range', '[-~～—≤<] *([0-9]{1,9}[.]?[0-9]{0,9}) *$') }} as numeric(18, 4)) as reference_high
     from measurement
     left join {{ ref('seed_measurement_item') }} as described on measurement.item = described.item
     left join {{ ref('seed_unit') }} as printed on {{ unit_key('measurement.unit') }} = printed.printed
