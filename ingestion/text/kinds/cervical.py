@@ -16,6 +16,7 @@ NAME = "cervical"
 # Terms that triggers of assertion look for.
 ASSERTED = frozenset({"cytology", "histology", "organism", "invasion"})
 CYTOLOGY = ("NILM", "ASC-US", "LSIL", "ASC-H", "AGC-NOS", "HSIL", "AGC-FN", "AIS", "SCC", "ADC")
+CANCER = frozenset({"5", "6", "7", "8", "9"})
 HISTOLOGY = ("99", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 IMPRESSIONS = {"1": "1", "LSIL": "2", "HSIL": "3", "SCC": "4", "ADC": "4", "2": "2", "3": "3", "4": "3", "6": "4", "7": "4", "8": "4"}
 SAID = {"affirmed", "uncertain"}
@@ -135,8 +136,11 @@ def _classes(doc: Document, fields: Fields, found: list[Hit], groups: dict[str, 
         _, code, hit = best_histology
         fields.add("cervical_histology_code", code, hit.start, hit.end)
         fields.add("cin_grade", data["cin"].get(code) if "cin" in norm or "瘤变" in norm else None, hit.start, hit.end)
-        pathology.diagnose(doc, fields)
+        if code in CANCER:  # what kind of cancer, and how differentiated
+            pathology.diagnose(doc, fields)
         fields.add("histology_code", data["icdo3"].get(code), hit.start, hit.end)
+        if code in data["icdo3"]:
+            fields.add("histology_text", doc.text[hit.start : hit.end], hit.start, hit.end)
         for glands in groups.get("invasion", ()):
             fields.add(
                 "involves_glands",
